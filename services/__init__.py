@@ -1,0 +1,1 @@
+"""The gateway, the worker and the trainer. They never import each other: they meet in rows, versions and queues."""

@@ -1,0 +1,1 @@
+"""The trainer: trains recipes, evaluates them honestly and publishes versions."""

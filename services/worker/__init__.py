@@ -1,0 +1,1 @@
+"""The worker: claims jobs, prepares inputs in the sandbox, predicts, decides, commits."""

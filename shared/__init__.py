@@ -1,0 +1,1 @@
+"""What more than one service agrees on. Imports no service."""

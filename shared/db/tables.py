@@ -1,0 +1,394 @@
+"""Every table. Tenant on every row that holds or points to patient data; public ids are UUIDv7; times carry a zone."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.schemas import JobState
+
+PRIORITY_RANK = {"stat": 0, "routine": 1, "bulk": 2}
+_STATES = ", ".join(f"'{state}'" for state in JobState)
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): sorts by time of creation."""
+    return uuid_utils.compat.uuid7()
+
+
+class Base(DeclarativeBase):
+    """Declarative base with named constraints, so that migrations can drop what they made."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        },
+    )
+    type_annotation_map = {
+        datetime: DateTime(timezone=True),
+        str: Text,
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        list[str]: ARRAY(Text),
+        int: BigInteger,
+    }
+
+
+def _id() -> Mapped[UUID]:
+    return mapped_column(primary_key=True, default=new_id)
+
+
+def _now() -> Mapped[datetime]:
+    return mapped_column(server_default=func.now())
+
+
+# --- who ------------------------------------------------------------------------------------------------------------
+
+
+class Tenant(Base):
+    """A hospital. `weight` is its share when the service is busy; `served_at` gives each its turn."""
+
+    __tablename__ = "tenants"
+    id: Mapped[UUID] = _id()
+    name: Mapped[str] = mapped_column(unique=True)
+    weight: Mapped[float] = mapped_column(server_default=text("1"))
+    pseudonym_key: Mapped[bytes] = mapped_column(LargeBinary)
+    served_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = _now()
+
+
+class Principal(Base):
+    """A named person or system that acts for a tenant."""
+
+    __tablename__ = "principals"
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+    id: Mapped[UUID] = _id()
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    name: Mapped[str]
+    kind: Mapped[str] = mapped_column(CheckConstraint("kind IN ('person', 'system')", name="kind"))
+    roles: Mapped[list[str]]
+    created_at: Mapped[datetime] = _now()
+    disabled_at: Mapped[datetime | None]
+
+
+class Credential(Base):
+    """An API key, a one-time sign-in link or a session of a principal; only the sha256 of its secret is kept."""
+
+    __tablename__ = "credentials"
+    id: Mapped[UUID] = _id()
+    principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"), index=True)
+    kind: Mapped[str] = mapped_column(CheckConstraint("kind IN ('key', 'link', 'session')", name="kind"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    hint: Mapped[str]
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+# --- versions and pointers ------------------------------------------------------------------------------------------
+
+
+class Version(Base):
+    """A published version. Immutable but for `recalled_at`. No tenant: everybody may use it."""
+
+    __tablename__ = "versions"
+    __table_args__ = (UniqueConstraint("modality", "name"),)
+    id: Mapped[UUID] = _id()
+    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    sha256: Mapped[str] = mapped_column(unique=True)
+    modality: Mapped[str]
+    finding: Mapped[str]
+    recipe: Mapped[str]
+    name: Mapped[str]
+    card: Mapped[dict[str, Any]]
+    published_by: Mapped[str]
+    published_at: Mapped[datetime] = _now()
+    recalled_at: Mapped[datetime | None]
+    recall_reason: Mapped[str | None]
+
+
+class Deployment(Base):
+    """The pointers of one modality and finding, for one tenant or for all; moved by compare-and-swap on generation."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (UniqueConstraint("modality", "finding", "tenant_id", postgresql_nulls_not_distinct=True),)
+    id: Mapped[UUID] = _id()
+    modality: Mapped[str]
+    finding: Mapped[str]
+    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    generation: Mapped[int]
+    active_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
+    previous_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
+    canary_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
+    canary_share: Mapped[float] = mapped_column(server_default=text("0"))
+    shadow_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
+    changed_at: Mapped[datetime] = _now()
+
+
+class DeploymentEvent(Base):
+    """One move of a pointer: append-only, written in the same transaction."""
+
+    __tablename__ = "deployment_events"
+    __table_args__ = (UniqueConstraint("deployment_id", "generation"),)
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
+    generation: Mapped[int]
+    action: Mapped[str]
+    from_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
+    to_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
+    actor: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime] = _now()
+
+
+# --- work -----------------------------------------------------------------------------------------------------------
+
+
+class Study(Base):
+    """What belongs together for one patient visit."""
+
+    __tablename__ = "studies"
+    __table_args__ = (UniqueConstraint("tenant_id", "external_id"),)
+    id: Mapped[UUID] = _id()
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    external_id: Mapped[str]
+    subject_id: Mapped[str | None]
+    dicom_study_uid: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+
+
+class Batch(Base):
+    """One bulk submission of many jobs; it pins the version when it is accepted."""
+
+    __tablename__ = "batches"
+    id: Mapped[UUID] = _id()
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    client_ref: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+
+
+class Worker(Base):
+    """One worker process: alive while it writes `seen_at`. What its machine measures stands in `report`."""
+
+    __tablename__ = "workers"
+    id: Mapped[UUID] = _id()
+    host: Mapped[str]
+    pid: Mapped[int]
+    modalities: Mapped[list[str]]
+    report: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime] = _now()
+    seen_at: Mapped[datetime] = _now()
+    stopped_at: Mapped[datetime | None]
+
+
+class Claim(Base):
+    """The rows one worker holds under one lease: one modality, one version. Its number only grows: it is the fence."""
+
+    __tablename__ = "claims"
+    __table_args__ = (Index("ix_claims_open", "lease_until", postgresql_where=text("ended_at IS NULL")),)
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    worker_id: Mapped[UUID] = mapped_column(ForeignKey("workers.id"))
+    modality: Mapped[str]
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
+    generation: Mapped[int]
+    lease_until: Mapped[datetime]
+    started_at: Mapped[datetime] = _now()
+    ended_at: Mapped[datetime | None]
+
+
+class Job(Base):
+    """One request to classify one input with one version. The row is the truth; the queue is a hint.
+
+    `claim_id` is the fence: a result is committed only while it is still the writer's own. `solo` rows lost a lease
+    before and are claimed alone, so that a crash takes no neighbours down.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({_STATES})", name="state"),
+        CheckConstraint("(state = 'running') = (claim_id IS NOT NULL)", name="claimed"),
+        Index(
+            "ix_jobs_waiting", "tenant_id", "modality", "priority", "id", postgresql_where=text("state = 'queued'")
+        ),
+        Index("ix_jobs_claim_id", "claim_id", postgresql_where=text("claim_id IS NOT NULL")),
+        Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
+        Index("ix_jobs_tenant_id_study_id", "tenant_id", "study_id", postgresql_where=text("study_id IS NOT NULL")),
+        Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+        Index("ix_jobs_version_id_id", "version_id", "id", postgresql_where=text("version_id IS NOT NULL")),
+    )
+    id: Mapped[UUID] = _id()
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    study_id: Mapped[UUID | None] = mapped_column(ForeignKey("studies.id"))
+    batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("batches.id"))
+    modality: Mapped[str]
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    requested_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
+    version_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
+    state: Mapped[str] = mapped_column(server_default=text("'queued'"))
+    claim_id: Mapped[int | None] = mapped_column(ForeignKey("claims.id"))
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    solo: Mapped[bool] = mapped_column(server_default=text("false"))
+    code: Mapped[str | None]
+    detail: Mapped[str | None]
+    not_before: Mapped[datetime | None]
+    not_after: Mapped[datetime | None]
+    client_ref: Mapped[str | None]
+    subject_id: Mapped[str | None]
+    site: Mapped[str | None]
+    device: Mapped[str | None]
+    acquired_at: Mapped[datetime | None]
+    age_years: Mapped[float | None]
+    sex: Mapped[str | None]
+    view: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class JobInput(Base):
+    """A stored input of a job: one row today, several later. The blob's key is tenant and sha256."""
+
+    __tablename__ = "job_inputs"
+    __table_args__ = (UniqueConstraint("job_id", "position"), Index("ix_job_inputs_blob", "tenant_id", "sha256"))
+    id: Mapped[UUID] = _id()
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    position: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    sha256: Mapped[str]
+    size_bytes: Mapped[int]
+    media_type: Mapped[str]
+
+
+class Result(Base):
+    """The row a job ends with: what the version said and where it came from. What the card says is not repeated."""
+
+    __tablename__ = "results"
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
+    claim_id: Mapped[int] = mapped_column(ForeignKey("claims.id"))
+    input_sha256: Mapped[str]
+    score: Mapped[float]
+    distance: Mapped[float]
+    probability: Mapped[float]
+    decision: Mapped[str]
+    quality: Mapped[list[dict[str, Any]]]
+    reasons: Mapped[list[dict[str, Any]]]
+    runtime: Mapped[dict[str, Any]]
+    timings: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = _now()
+
+
+class JobEvent(Base):
+    """One change of a job's state: append-only."""
+
+    __tablename__ = "job_events"
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    from_state: Mapped[str | None]
+    to_state: Mapped[str]
+    cause: Mapped[str]
+    claim_id: Mapped[int | None]
+    at: Mapped[datetime] = _now()
+
+
+class IdempotencyKey(Base):
+    """Remembers which job a key made, and for which request."""
+
+    __tablename__ = "idempotency_keys"
+    principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    request_sha256: Mapped[str]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", deferrable=True, initially="DEFERRED"))
+    created_at: Mapped[datetime] = _now()
+
+
+class Rendition(Base):
+    """A picture of a job's input for a page, made on demand by a worker after all jobs."""
+
+    __tablename__ = "renditions"
+    __table_args__ = (Index("ix_renditions_waiting", "requested_at", postgresql_where=text("state = 'waiting'")),)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    state: Mapped[str] = mapped_column(
+        CheckConstraint("state IN ('waiting', 'made', 'failed')", name="state"), server_default=text("'waiting'")
+    )
+    sha256: Mapped[str | None]
+    requested_at: Mapped[datetime] = _now()
+
+
+# --- what others learn ----------------------------------------------------------------------------------------------
+
+
+class Feedback(Base):
+    """A clinician's verdict on a result: append-only, can be withdrawn."""
+
+    __tablename__ = "feedback"
+    id: Mapped[UUID] = _id()
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    verdict: Mapped[str] = mapped_column(CheckConstraint("verdict IN ('agree', 'disagree', 'unsure')", name="verdict"))
+    label: Mapped[str | None]
+    basis: Mapped[str | None]
+    comment: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+    withdrawn_at: Mapped[datetime | None]
+
+
+class OutboxMessage(Base):
+    """What happened, for webhooks: written in the transaction in which it happened."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_unsent", "id", postgresql_where=text("sent_at IS NULL")),)
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    topic: Mapped[str]
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    created_at: Mapped[datetime] = _now()
+    sent_at: Mapped[datetime | None]
+
+
+class AuditEvent(Base):
+    """One read or change of patient data, keys or pointers: append-only."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index("ix_audit_events_tenant_id_id", "tenant_id", "id"),)
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    principal_id: Mapped[UUID | None] = mapped_column(ForeignKey("principals.id"))
+    credential_id: Mapped[UUID | None]
+    action: Mapped[str]
+    object_type: Mapped[str]
+    object_id: Mapped[str | None]
+    request_id: Mapped[str | None]
+    at: Mapped[datetime] = _now()

@@ -1,0 +1,95 @@
+"""Celery on Redis as a doorbell: a message says "there is work", nothing else. Losing one costs seconds, never a job."""
+
+import threading
+
+import structlog
+from celery import Celery
+from kombu import Queue
+from kombu.exceptions import OperationalError
+
+from shared.settings import Settings
+
+WORK_TASK = "thoracle.work"
+_log = structlog.get_logger()
+
+
+def queue_name(modality: str) -> str:
+    """The Celery queue of one modality."""
+    return f"work.{modality}"
+
+
+def celery_app(settings: Settings) -> Celery:
+    """The Celery application: JSON only, ids only, results ignored, acknowledged early (the row is the truth)."""
+    app = Celery("thoracle", broker=settings.redis_url.get_secret_value())
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_queues=[Queue(queue_name(modality)) for modality in settings.served],
+        task_default_queue=queue_name(settings.served[0]),
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        worker_enable_remote_control=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_acquire_timeout=2,
+        broker_transport_options={
+            # A restored duplicate is one more harmless doorbell; these keep half-open connections from lasting.
+            "visibility_timeout": 3600,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+        },
+        timezone="UTC",
+        enable_utc=True,
+    )
+    return app
+
+
+class Waker:
+    """Rings the doorbell off the request path: one thread, coalesced per modality, each attempt bounded in time."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._pending: set[str] = set()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+        self._thread.start()
+
+    def wake(self, modality: str) -> None:
+        """Ask for a message soon; returns at once."""
+        with self._changed:
+            self._pending.add(modality)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Send what is pending, once, and stop."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pending or self._stopping)
+                modalities, self._pending = self._pending, set()
+            for modality in sorted(modalities):
+                self._send(modality)
+            if self._stopping and not self._pending:
+                return
+
+    def _send(self, modality: str) -> None:
+        try:
+            self._app.send_task(WORK_TASK, queue=queue_name(modality), retry=False, expires=60)
+        except (OperationalError, OSError) as error:
+            # The row is committed; an idle worker looks by itself.
+            _log.warning("wake_failed", modality=modality, error=type(error).__name__)

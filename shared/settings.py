@@ -1,0 +1,89 @@
+"""The only reader of the environment. Every field is documented in `.env.example`; a test compares the two."""
+
+import os  # the ban on os.environ elsewhere has its one exception here
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Frozen settings of one process. Durations are in seconds, sizes in bytes unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="THORACLE_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".thoracle", description="Data of the embedded engines")
+    database_url: SecretStr = Field(
+        SecretStr("postgresql+psycopg://thoracle@127.0.0.1:5432/thoracle"),
+        validation_alias=AliasChoices("DATABASE_URL", "THORACLE_DATABASE_URL"),
+        description="PostgreSQL 15 or newer",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        validation_alias=AliasChoices("REDIS_URL", "THORACLE_REDIS_URL"),
+        description="Redis 7 or Valkey, noeviction",
+    )
+    data_dir: Path | None = Field(None, description="Uploads and versions; `HOME/data` when empty")
+
+    host: str = Field("127.0.0.1", description="Address the gateway listens on")
+    port: int = Field(8000, description="Port the gateway listens on")
+    public_url: str = Field("", description="Address that clients use, for links; taken from host and port when empty")
+    secure_cookies: bool = Field(False, description="Send the session cookie over HTTPS only")
+    session_hours: int = Field(12, description="How long a person stays signed in")
+    max_upload_mb: int = Field(64, ge=1, description="Largest accepted file")
+    max_wait_s: int = Field(30, description="Longest `Prefer: wait`")
+    idempotency_hours: int = Field(24, description="How long an Idempotency-Key is remembered")
+
+    modalities: str = Field("chest_xray,cough,lung_sound", description="What this worker serves")
+    claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
+    group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")
+    max_attempts: int = Field(3, ge=1, description="Attempts before a job is dead")
+    lease_s: float = Field(15.0, description="A claim without a heartbeat for this long is lost")
+    heartbeat_s: float = Field(3.0, description="Time between heartbeats, and between looks of the reaper")
+    idle_look_s: float = Field(2.0, description="An idle worker looks for work this often without Redis")
+    deployment_look_s: float = Field(1.0, description="Running workers look for a moved pointer this often")
+    predict_threads: int = Field(0, ge=0, description="Threads of the forward pass; all cores when 0")
+    sandbox_children: int = Field(2, ge=1, description="Child processes that open foreign bytes")
+    sandbox_seconds: float = Field(20.0, description="Time for one input before its child is killed")
+    sandbox_memory_mb: int = Field(3072, description="Address space of one child")
+    slot_mb: int = Field(4, description="Largest prepared tensor, for the shared-memory slots")
+
+    weights_dir: Path | None = Field(None, description="torchvision weight files, where its hub cannot be reached")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: str = Field("json", description="json, or text for a terminal")
+
+    @cached_property
+    def blob_dir(self) -> Path:
+        """Where uploads lie, by tenant and sha256."""
+        return self._data / "blobs"
+
+    @cached_property
+    def versions_dir(self) -> Path:
+        """Where published versions lie, by sha256."""
+        return self._data / "versions"
+
+    @cached_property
+    def base_url(self) -> str:
+        """The address that links in answers start with, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def served(self) -> tuple[str, ...]:
+        """The modalities that this worker serves."""
+        return tuple(name.strip() for name in self.modalities.split(",") if name.strip())
+
+    @property
+    def _data(self) -> Path:
+        return self.data_dir or self.home / "data"
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment for a process that we start: ours, with changes."""
+    return {**os.environ, **changes}
+
+
+def set_process_environment(**values: str) -> None:
+    """Set variables that libraries read when they are imported (BLAS threads, numba's cache), for us and our children."""
+    for name, value in values.items():
+        os.environ.setdefault(name, value)

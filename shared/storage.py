@@ -1,0 +1,126 @@
+"""Blobs by tenant and sha256 on a local disk. A blob exists whole or not at all; the same bytes are kept once."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+from uuid import UUID
+
+from shared.errors import StorageFull, ThoracleError
+
+
+class BlobMissing(ThoracleError):
+    """The blob is not there, or no longer the bytes that were stored."""
+
+    code, status = "integrity", 500
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A stored blob."""
+
+    sha256: str
+    size_bytes: int
+
+
+class BlobStore:
+    """`root/tenant/ab/sha256`; incoming files lie in `root/.incoming` on the same disk, so that a rename commits."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / ".incoming"
+
+    def writer(self, tenant: UUID) -> "BlobWriter":
+        """Open a writer; use it as a context manager. Raises StorageFull."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        return BlobWriter(self, tenant, self._incoming / secrets.token_hex(16))
+
+    def put(self, tenant: UUID, body: bytes) -> Blob:
+        """Store bytes that are in memory already."""
+        with self.writer(tenant) as writer:
+            writer.write(body)
+            return writer.commit()
+
+    def path(self, tenant: UUID, sha256: str) -> Path:
+        """Where a blob lies."""
+        return self._root / str(tenant) / sha256[:2] / sha256
+
+    def verified_path(self, tenant: UUID, sha256: str) -> Path:
+        """The path of a blob whose bytes still have their sha256. Raises BlobMissing."""
+        path = self.path(tenant, sha256)
+        try:
+            with path.open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() == sha256:
+                    return path
+        except OSError as error:
+            raise BlobMissing from error
+        raise BlobMissing
+
+    def chunks(self, tenant: UUID, sha256: str, size: int = 1 << 18) -> Iterator[bytes]:
+        """The bytes of a blob, a piece at a time. Raises BlobMissing before the first piece."""
+        try:
+            stream = self.path(tenant, sha256).open("rb")
+        except OSError as error:
+            raise BlobMissing from error
+        return _pieces(stream, size)
+
+
+class BlobWriter:
+    """Takes bytes as they arrive, counts and hashes them; `commit` makes them durable under their sha256."""
+
+    def __init__(self, store: BlobStore, tenant: UUID, scratch: Path) -> None:
+        self._store, self._tenant, self._scratch = store, tenant, scratch
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+        self.head = b""
+        self._file = scratch.open("xb")
+
+    def write(self, piece: bytes) -> None:
+        """Append. `head` keeps the first 4 KiB for sniffing. Raises StorageFull."""
+        if len(self.head) < 4096:
+            self.head += piece[: 4096 - len(self.head)]
+        self._hash.update(piece)
+        self.size_bytes += len(piece)
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise StorageFull from error
+
+    def commit(self) -> Blob:
+        """fsync, rename, fsync the folder: after this the blob survives a power cut. Raises StorageFull."""
+        blob = Blob(self._hash.hexdigest(), self.size_bytes)
+        target = self._store.path(self._tenant, blob.sha256)
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._scratch.rename(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise StorageFull from error
+        return blob
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._file.close()
+        self._scratch.unlink(missing_ok=True)
+
+
+def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    with stream:
+        while piece := stream.read(size):
+            yield piece
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
