@@ -1,4 +1,4 @@
-"""One hierarchy of errors. A code is stable; its sentence lives in `sentences`; nothing here names a path or a patient."""
+"""One hierarchy of errors. A code is stable, its sentence lives in `sentences`; no path and no patient data."""
 
 from shared.sentences import say
 

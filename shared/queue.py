@@ -1,10 +1,10 @@
-"""Celery on Redis as a doorbell: a message says "there is work", nothing else. Losing one costs seconds, never a job."""
+"""Celery on Redis as a doorbell: a message says "there is work". Losing one costs seconds, never a job."""
 
 import threading
 
 import structlog
 from celery import Celery
-from kombu import Queue
+from kombu import Queue  # type: ignore[attr-defined]
 from kombu.exceptions import OperationalError
 
 from shared.settings import Settings
@@ -26,7 +26,7 @@ def celery_app(settings: Settings) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         task_acks_late=False,
-        task_queues=[Queue(queue_name(modality)) for modality in settings.served],
+        task_queues=_queues(settings),
         task_default_queue=queue_name(settings.served[0]),
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
@@ -51,6 +51,10 @@ def celery_app(settings: Settings) -> Celery:
         enable_utc=True,
     )
     return app
+
+
+def _queues(settings: Settings) -> list[Queue]:
+    return [Queue(queue_name(modality)) for modality in settings.served]  # type: ignore[no-untyped-call]
 
 
 class Waker:

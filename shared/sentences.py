@@ -68,7 +68,8 @@ EN: dict[str, str] = {
     "dicom_transfer_syntax_unsupported": "This DICOM file is compressed in a way that cannot be read here.",
     "dicom_too_large": "This DICOM file unpacks to more data than an X-ray holds. Export it again.",
     "dicom_multiframe": "This DICOM file holds several frames. Send one still chest image.",
-    "body_part_not_chest": "The DICOM header says this is not a chest image ({body_part}). Check the right study was sent.",
+    "body_part_not_chest": "The DICOM header says this is not a chest image ({body_part}). "
+    "Check that the right study was sent.",
     "dicom_modality_unsupported": "The DICOM header says {modality}; only projection X-rays (CR, DX, DR) are read.",
     "audio_not_finite": "The recording holds values that are not numbers. Export it again.",
     "audio_silent": "The recording is silent. Check the microphone and record again.",

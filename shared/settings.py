@@ -1,6 +1,6 @@
 """The only reader of the environment. Every field is documented in `.env.example`; a test compares the two."""
 
-import os  # the ban on os.environ elsewhere has its one exception here
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -84,6 +84,6 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 
 def set_process_environment(**values: str) -> None:
-    """Set variables that libraries read when they are imported (BLAS threads, numba's cache), for us and our children."""
+    """Set variables that libraries read on import (BLAS threads, numba's cache), for us and our children."""
     for name, value in values.items():
         os.environ.setdefault(name, value)

@@ -26,9 +26,11 @@ REQUEST_SECONDS = Histogram(
 
 
 def configure_logging(settings: Settings, service: str) -> None:
-    """Structured logs on standard error. Events carry ids and codes; never field values, file names or exceptions' text."""
+    """Structured logs on standard error: ids and codes, never field values, file names or exceptions' text."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    logging.basicConfig(stream=sys.stderr, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
+    )
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
     )

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from shared.settings import Settings
 
 # A lock that is held for long, or a statement that runs away, must not take the service with it.
-_OPTIONS = "-c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+_OPTIONS = (
+    "-c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+)
 _CONNECT = {"connect_timeout": 3, "options": _OPTIONS, "application_name": "thoracle"}
 
 

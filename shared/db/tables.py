@@ -1,7 +1,7 @@
 """Every table. Tenant on every row that holds or points to patient data; public ids are UUIDv7; times carry a zone."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import uuid_utils.compat
@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         },
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         datetime: DateTime(timezone=True),
         str: Text,
         dict[str, Any]: JSONB,
@@ -232,9 +232,7 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint(f"state IN ({_STATES})", name="state"),
         CheckConstraint("(state = 'running') = (claim_id IS NOT NULL)", name="claimed"),
-        Index(
-            "ix_jobs_waiting", "tenant_id", "modality", "priority", "id", postgresql_where=text("state = 'queued'")
-        ),
+        Index("ix_jobs_waiting", "tenant_id", "modality", "priority", "id", postgresql_where=text("state = 'queued'")),
         Index("ix_jobs_claim_id", "claim_id", postgresql_where=text("claim_id IS NOT NULL")),
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
         Index("ix_jobs_tenant_id_study_id", "tenant_id", "study_id", postgresql_where=text("study_id IS NOT NULL")),
