@@ -77,6 +77,8 @@ EN: dict[str, str] = {
     "audio_too_short": "The recording is too short ({seconds:.1f} s; at least {minimum:g} s are needed). Record again.",
     "audio_too_long": "The recording is longer than {maximum:g} s. Send the part with the sound in question.",
     "audio_rate_too_low": "The recording has too low a sample rate ({rate} Hz; at least {minimum} Hz are needed).",
+    "audio_encoding_unsupported": "The sound is encoded as {encoding}, which is not read here. "
+    "Save it as WAV (PCM), FLAC, MP3 or OGG.",
     "audio_channels": "The recording has {channels} channels; one or two are read.",
     # Jobs that end without an answer.
     "decoder_died": "Reading this file stopped the program three times. It was put aside.",
@@ -100,6 +102,7 @@ EN: dict[str, str] = {
     "quality.window": "The display window of the DICOM header was applied.",
     "quality.low_contrast": "The picture has little contrast.",
     "quality.small": "The picture is small ({width} x {height} pixels).",
+    "quality.first_page": "The file holds several pages; only the first was used.",
     "quality.colour": "The picture is in colour; its brightness was used.",
     "quality.burned_in": "The header says that text is burned into the picture.",
     "quality.lossy": "The picture was compressed with loss.",
