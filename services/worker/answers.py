@@ -1,0 +1,101 @@
+"""From a prepared input and its score to the row that is committed."""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from services.worker.claims import Claim, Held
+from services.worker.deployed import Loaded
+from services.worker.sandbox import Ready, Refused
+from shared.decide import decide
+from shared.sentences import say
+
+_COPIED = ("site", "device", "acquired_at", "age_years", "sex", "view")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One forward pass: whose, of which version, how long (ms), over how many inputs."""
+
+    claim: Claim
+    loaded: Loaded
+    predict_ms: float
+    group: int
+
+
+def answered(run: Run, job: Held, ready: Ready, score: float, distance: float) -> dict[str, Any]:
+    """A `succeeded` row; a `failed` one when the score is not finite."""
+    card = run.loaded.card
+    try:
+        verdict = decide(card, score, distance, {**ready.facts, **_given(job)})
+    except ValueError:
+        return failed(job, "predict_failed")
+    return {
+        **_ended(job, "succeeded"),
+        **_from_header(job, ready.facts),
+        "score": score,
+        "distance": distance,
+        "probability": verdict.probability,
+        "decision": verdict.decision,
+        "quality": [note.model_dump() for note in ready.quality],
+        "reasons": [note.model_dump() for note in verdict.reasons],
+        "runtime": {
+            "engine": card.runtime.engine,
+            "precision": card.runtime.precision,
+            "device": "cpu",
+            "group": str(run.group),
+            "generation": str(run.claim.generation),
+        },
+        "timings": _timings(job, ready.milliseconds, run.predict_ms),
+    }
+
+
+def refused(job: Held, refusal: Refused) -> dict[str, Any]:
+    """A `rejected` row, or a `failed` one when the input is not at fault."""
+    row = _ended(job, "rejected" if refusal.rejected else "failed")
+    return {**row, "code": refusal.code, "detail": refusal.detail}
+
+
+def failed(job: Held, code: str) -> dict[str, Any]:
+    """A `failed` row: final, and not the input's fault."""
+    return {**_ended(job, "failed"), "code": code, "detail": say(code)}
+
+
+def study_of(job: Held, ready: Ready) -> dict[str, str] | None:
+    """The study that the header names, for jobs whose caller named none."""
+    uid = ready.facts.get("study_uid")
+    return {"job_id": str(job.id), "study_uid": uid} if isinstance(uid, str) else None
+
+
+def _ended(job: Held, state: str) -> dict[str, Any]:
+    return {"job_id": str(job.id), "state": state, "input_sha256": job.sha256}
+
+
+def _given(job: Held) -> dict[str, str | float]:
+    """What the caller said of the input: it outranks the header."""
+    given: dict[str, str | float | None] = {"age_years": job.age_years, "view": job.view}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _from_header(job: Held, facts: dict[str, str | float]) -> dict[str, Any]:
+    row: dict[str, Any] = {name: facts[name] for name in _COPIED if name in facts}
+    patient = facts.get("patient_id")
+    if isinstance(patient, str) and patient:
+        row["subject_id"] = pseudonym(job.pseudonym_key, patient)
+    return row
+
+
+def pseudonym(key: bytes, patient_id: str) -> str:
+    """A hospital's stable alias of a patient id; without the hospital's key nobody can go back or compare hospitals."""
+    folded = re.sub(r"\s+", " ", patient_id.strip())
+    return "psn-" + hmac.new(key, folded.encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def _timings(job: Held, prepare_ms: float, predict_ms: float) -> dict[str, float]:
+    queued = (job.started_at - job.created_at).total_seconds() * 1000
+    total = (datetime.now(UTC) - job.created_at).total_seconds() * 1000
+    times = {"queued_ms": queued, "prepare_ms": prepare_ms, "predict_ms": predict_ms, "total_ms": max(total, queued)}
+    return {name: round(value, 2) for name, value in times.items()}

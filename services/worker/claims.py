@@ -1,0 +1,154 @@
+"""What a worker holds, and the ways it leaves its hands: answered, given back, lost."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
+
+from shared.db.engine import Database
+from shared.db.statements import claims as statements
+from shared.sentences import say
+from shared.settings import Settings
+from shared.telemetry import JOBS_FINISHED, QUEUE_SECONDS, STALE_COMMITS
+
+T = TypeVar("T")
+_RACES = 4  # looks in a row that somebody else won, before leaving the rest to the next wake-up
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Held:
+    """One job of a claim."""
+
+    id: UUID
+    tenant_id: UUID
+    sha256: str
+    media_type: str
+    age_years: float | None
+    view: str | None
+    created_at: datetime
+    started_at: datetime
+    pseudonym_key: bytes
+
+
+@dataclass
+class Claim:
+    """Jobs of one modality and version under one lease; `lost` is set when the lease is no longer ours."""
+
+    id: int
+    modality: str
+    version_sha256: str
+    generation: int
+    jobs: list[Held]
+    began: float = field(default_factory=time.monotonic)
+    lost: threading.Event = field(default_factory=threading.Event)
+    version_id: UUID | None = None
+
+
+class Claims:
+    """Takes claims and ends them. Every write proves that the claim still owns the row."""
+
+    def __init__(self, settings: Settings, database: Database, worker_id: UUID) -> None:
+        self._settings, self._database, self._worker_id = settings, database, worker_id
+
+    def take(self, refused: Sequence[UUID]) -> Claim | None:
+        """The next claim, or None when nothing waits."""
+        for _ in range(_RACES):
+            rows = self._look(refused)
+            if not rows:
+                return None
+            if rows[0].id is not None:
+                return _claim(rows)
+        return None
+
+    def finish(self, claim: Claim, answers: list[dict[str, Any]], studies: list[dict[str, str]]) -> None:
+        """Commit answers, the rows that are still ours and no others. Waits for a database that is restarting."""
+        if not answers:
+            return
+        written = self._persist(claim, lambda: self._write(claim, answers, studies))
+        states = {answer["job_id"]: answer["state"] for answer in answers}
+        for job_id in written:
+            JOBS_FINISHED.labels(claim.modality, states[str(job_id)]).inc()
+        if stale := len(answers) - len(written):
+            STALE_COMMITS.inc(stale)
+            _log.warning("stale_answers_discarded", claim=claim.id, count=stale)
+
+    def give_back(self, claim: Claim, jobs: Iterable[Held], cause: str, **how: Any) -> None:
+        """Return jobs to the queue, uncharged unless `charged=True`."""
+        ids = [job.id for job in jobs]
+        if not ids:
+            return
+        statement = statements.give_back(
+            claim.id, ids, cause=cause, most=self._settings.max_attempts, **{"charged": False, **how}
+        )
+        self._persist(claim, lambda: self._execute(statement))
+
+    def end(self, claim: Claim) -> None:
+        """Close the claim. Its rows have left it by then; if the database is away, the lease runs out by itself."""
+        try:
+            self._execute(statements.end_claim(claim.id))
+        except DBAPIError as error:
+            _log.warning("claim_not_closed", claim=claim.id, error=type(error).__name__)
+
+    def _look(self, refused: Sequence[UUID]) -> list[Row[Any]]:
+        statement = statements.claim(
+            self._worker_id, self._settings.served, self._settings.claim_size, self._settings.lease_s, refused
+        )
+        return self._execute(statement)
+
+    def _write(self, claim: Claim, answers: list[dict[str, Any]], studies: list[dict[str, str]]) -> list[UUID]:
+        with self._database.begin() as session:
+            written: list[UUID] = [row.id for row in session.execute(statements.finish(claim.id, answers))]
+            ours = {str(job_id) for job_id in written}
+            if named := [study for study in studies if study["job_id"] in ours]:
+                session.execute(statements.attach_studies(named))
+        return written
+
+    def _execute(self, statement: Any) -> list[Row[Any]]:
+        with self._database.begin() as session:
+            return list(session.execute(statement))
+
+    def _persist(self, claim: Claim, write: Callable[[], T]) -> T:
+        """Try until the lease would have run out. A write that was committed unconfirmed changes nothing twice."""
+        deadline = time.monotonic() + self._settings.lease_s
+        while True:
+            try:
+                return write()
+            except DBAPIError as error:
+                if time.monotonic() > deadline or claim.lost.is_set():
+                    raise
+                _log.warning("write_retried", claim=claim.id, error=type(error).__name__)
+                time.sleep(0.5)
+
+
+def _claim(rows: list[Row[Any]]) -> Claim:
+    first = rows[0]
+    for row in rows:
+        QUEUE_SECONDS.labels(row.modality).observe((row.started_at - row.created_at).total_seconds())
+    jobs = [
+        Held(
+            row.id,
+            row.tenant_id,
+            row.sha256,
+            row.media_type,
+            row.age_years,
+            row.view,
+            row.created_at,
+            row.started_at,
+            bytes(row.pseudonym_key),
+        )
+        for row in rows
+    ]
+    return Claim(
+        first.claim_id, first.modality, first.version_sha256, first.generation, jobs, version_id=first.version_id
+    )
+
+
+LATE, RECALLED, WORKER_LOST = say("deadline"), say("version_recalled"), say("worker_lost")

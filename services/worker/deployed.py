@@ -1,0 +1,87 @@
+"""The versions this worker has loaded and proven. A claim names its version; pointers that move are loaded ahead."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from sqlalchemy import or_, select
+
+from shared.db.engine import Database
+from shared.db.tables import Deployment, Version
+from shared.errors import VersionInvalid
+from shared.registry import Artefact, verify
+from shared.runtimes import Runtime, load
+from shared.schemas import Card
+from shared.settings import Settings
+from shared.telemetry import DEPLOYED
+
+_MOST_LOADED = 8
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version that answered its golden samples on this machine. Immutable: a claim keeps the one it began with."""
+
+    artefact: Artefact
+    runtime: Runtime
+
+    @property
+    def card(self) -> Card:
+        """The version's own description."""
+        return self.artefact.card
+
+
+class Deployed:
+    """Loads versions by address, keeps the latest few, and follows the pointers."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings, self._database = settings, database
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._lock = threading.Lock()
+        self._generations: dict[str, int] = {}
+
+    def get(self, sha256: str) -> Loaded:
+        """The loaded version, loaded and proven now if need be. Raises VersionInvalid."""
+        with self._lock:
+            if sha256 not in self._loaded:
+                self._loaded[sha256] = self._load(self._settings.versions_dir / sha256, sha256)
+                if len(self._loaded) > _MOST_LOADED:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(sha256)
+            return self._loaded[sha256]
+
+    def follow(self) -> None:
+        """Load what the pointers name: the active version, and the previous one, so that a rollback finds it warm."""
+        for modality, generation, sha256 in self._pointers():
+            if self._generations.get(modality, 0) < generation or sha256 not in self._loaded:
+                self._try(modality, sha256)
+            self._generations[modality] = max(generation, self._generations.get(modality, 0))
+            DEPLOYED.labels(modality).set(self._generations[modality])
+
+    def report(self) -> dict[str, object]:
+        """What is loaded, for the worker's own row."""
+        return {"loaded": list(self._loaded), "generations": dict(self._generations)}
+
+    def _pointers(self) -> list[tuple[str, int, str]]:
+        query = (
+            select(Deployment.modality, Deployment.generation, Version.sha256)
+            .join(Version, or_(Version.id == Deployment.active_id, Version.id == Deployment.previous_id))
+            .where(Deployment.modality.in_(self._settings.served), Version.recalled_at.is_(None))
+        )
+        with self._database.begin() as session:
+            return [(row.modality, row.generation, row.sha256) for row in session.execute(query)]
+
+    def _try(self, modality: str, sha256: str) -> None:
+        try:
+            self.get(sha256)
+        except VersionInvalid as error:
+            _log.error("version_refused", modality=modality, version=sha256, detail=error.detail)
+
+    def _load(self, folder: Path, sha256: str) -> Loaded:
+        artefact = verify(folder, sha256)
+        runtime = load(artefact, self._settings.predict_threads)
+        _log.info("version_loaded", version=sha256, recipe=artefact.card.recipe, name=artefact.card.name)
+        return Loaded(artefact, runtime)

@@ -1,0 +1,50 @@
+"""The one place where a worker is put together."""
+
+import contextlib
+
+from sqlalchemy.exc import DBAPIError
+
+from services.worker.claims import Claims
+from services.worker.deployed import Deployed
+from services.worker.engine import Engine
+from services.worker.lease import Pulse
+from services.worker.renditions import Renditions
+from services.worker.sandbox import Sandbox
+from shared.db.engine import Database
+from shared.db.tables import new_id
+from shared.settings import Settings
+from shared.storage import BlobStore
+
+
+class Parts:
+    """A worker's parts, started and stopped together."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.worker_id = new_id()
+        self.database = Database(settings)
+        self.store = BlobStore(settings.blob_dir)
+        self.sandbox = Sandbox(settings, ahead=2 * settings.group_size)
+        self.deployed = Deployed(settings, self.database)
+        claims = Claims(settings, self.database, self.worker_id)
+        renditions = Renditions(self.database, self.sandbox, self.store)
+        self.engine = Engine(settings, claims, self.deployed, self.sandbox, renditions, self.store)
+        self.pulse = Pulse(settings, self.database, self.worker_id, self.engine, self.deployed)
+
+    def start(self) -> None:
+        """Load what the pointers name while the children start, then begin to look for work."""
+        children = self.sandbox.begin()
+        # A database that is still starting is no reason to fail: the first claim loads what it needs.
+        with contextlib.suppress(DBAPIError):
+            self.deployed.follow()
+        for child in children:
+            child.result(timeout=120)
+        self.pulse.start()
+
+    def close(self) -> None:
+        """Take no new claim, let what is being predicted finish, leave nothing running."""
+        self.engine.stopping.set()
+        self.engine.wait_idle(self._settings.lease_s)
+        self.pulse.stop()
+        self.sandbox.close()
+        self.database.close()

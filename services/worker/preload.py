@@ -1,0 +1,13 @@
+"""Imported once by the fork server, so that every child is born with the libraries loaded and their code compiled.
+
+numba reads its cache from disk when a function first runs; running the features here pays for that once, not per child.
+"""
+
+import numpy as np
+
+from shared.transforms.pipeline import Sheet, transforms
+from shared.transforms.values import Recording
+
+_NOISE = np.random.default_rng(0).standard_normal(22_050).astype(np.float32) * np.float32(0.1)
+
+transforms()["cough_features"](Recording(_NOISE, 22_050), Sheet())
