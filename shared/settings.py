@@ -3,6 +3,7 @@
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,9 +12,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Frozen settings of one process. Durations are in seconds, sizes in bytes unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="THORACLE_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="THORACLE_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
-    home: Path = Field(default_factory=lambda: Path.home() / ".thoracle", description="Data of the embedded engines")
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".thoracle", description="Data of this machine; `~/.thoracle` when empty"
+    )
     database_url: SecretStr = Field(
         SecretStr("postgresql+psycopg://thoracle@127.0.0.1:5432/thoracle"),
         validation_alias=AliasChoices("DATABASE_URL", "THORACLE_DATABASE_URL"),
@@ -50,6 +55,9 @@ class Settings(BaseSettings):
     slot_mb: int = Field(4, description="Largest prepared tensor, for the shared-memory slots")
 
     weights_dir: Path | None = Field(None, description="torchvision weight files, where its hub cannot be reached")
+    url: str = Field("", description="Gateway that the command line asks; the one of this machine when empty")
+    key: SecretStr = Field(SecretStr(""), description="API key of the command line; `HOME/key` when empty")
+
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: str = Field("json", description="json, or text for a terminal")
 
@@ -72,6 +80,15 @@ class Settings(BaseSettings):
     def served(self) -> tuple[str, ...]:
         """The modalities that this worker serves."""
         return tuple(name.strip() for name in self.modalities.split(",") if name.strip())
+
+    def changed(self, **values: Any) -> "Settings":
+        """A copy with some fields changed; what is derived from them follows."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_construct(self.model_fields_set | set(values), **{**fields, **values})
+
+    def given(self, name: str) -> bool:
+        """Whether a field was set by somebody, rather than left to its default."""
+        return name in self.model_fields_set
 
     @property
     def _data(self) -> Path:
