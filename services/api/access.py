@@ -1,0 +1,14 @@
+"""The kinds of access that a route can have; the rows are in `roles` and, for pages, in `web/access`."""
+
+from collections.abc import Mapping
+
+from shared.schemas import Role
+
+Access = frozenset[Role] | None
+Table = Mapping[tuple[str, str], Access]
+
+PUBLIC: Access = None
+ANYBODY: Access = frozenset(Role)  # whoever is signed in
+PATIENT: Access = frozenset({Role.SUBMITTER, Role.CLINICIAN})  # an administrator as such sees no patient data
+ADMIN: Access = frozenset({Role.ADMIN})
+AUDITOR: Access = frozenset({Role.AUDITOR})

@@ -1,0 +1,59 @@
+"""What one gateway process holds: settings, the engine, the blob store, the doorbell, the watcher."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from services.api.cards import Cards
+from services.api.watch import Watcher
+from shared.db.engine import async_engine
+from shared.queue import Waker, celery_app
+from shared.settings import Settings
+from shared.storage import BlobStore
+
+
+@dataclass
+class Gateway:
+    """Made by `create_app`; `start` and `stop` belong to the application's lifespan."""
+
+    settings: Settings
+    engine: AsyncEngine = field(init=False)
+    store: BlobStore = field(init=False)
+    watcher: Watcher = field(init=False)
+    cards: Cards = field(init=False)
+    _waker: Waker | None = None
+
+    def __post_init__(self) -> None:
+        self.engine = async_engine(self.settings)
+        self.store = BlobStore(self.settings.blob_dir)
+        self.watcher = Watcher(self.engine)
+        self.cards = Cards()
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    def start(self) -> None:
+        """Start the doorbell's thread."""
+        self._waker = Waker(celery_app(self.settings))
+
+    async def stop(self) -> None:
+        """Let every waiting request answer, ring what is pending, close every connection."""
+        self.watcher.close()
+        if self._waker is not None:
+            self._waker.close()
+        await self.engine.dispose()
+
+    def begin(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """One transaction: `async with gateway.begin() as session` commits at the end or rolls back."""
+        return self._sessions.begin()
+
+    def wake(self, modality: str) -> None:
+        """Tell the workers, after the commit, that there is work."""
+        if self._waker is not None:
+            self._waker.wake(modality)
+
+
+def of(request: Request) -> Gateway:
+    """The gateway that serves this request."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway

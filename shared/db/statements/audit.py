@@ -1,0 +1,75 @@
+"""The audit log: one row per read or change of patient data, keys or pointers, in the transaction that did it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Insert, Select, insert, select
+
+from shared.db.tables import AuditEvent, Principal
+
+
+class Who(Protocol):
+    """Whoever acts: a caller of the gateway has these."""
+
+    @property
+    def tenant_id(self) -> UUID: ...
+
+    @property
+    def principal_id(self) -> UUID: ...
+
+    @property
+    def credential_id(self) -> UUID | None: ...
+
+
+@dataclass(frozen=True)
+class Actor:
+    """An actor known by its ids alone."""
+
+    tenant_id: UUID
+    principal_id: UUID
+    credential_id: UUID | None
+
+
+def event(who: Who, action: str, object_type: str, object_id: str | None, request_id: str | None) -> Insert:
+    """Remember that somebody did something to one thing."""
+    return insert(AuditEvent).values(_row(who, action, object_type, object_id, request_id))
+
+
+def events(who: Who, action: str, object_type: str, ids: Iterable[str], request_id: str | None) -> Insert:
+    """Remember that somebody did the same to several things; to none of them is a row too."""
+    rows = [_row(who, action, object_type, object_id, request_id) for object_id in ids]
+    return insert(AuditEvent).values(rows or [_row(who, action, object_type, None, request_id)])
+
+
+def page(
+    tenant: UUID, *, before: int | None, limit: int, action: str | None, object_id: str | None
+) -> Select[AuditEvent, str]:
+    """A tenant's events, newest first, with the names of those who acted."""
+    query = (
+        select(AuditEvent, Principal.name)
+        .outerjoin(Principal, Principal.id == AuditEvent.principal_id)
+        .where(AuditEvent.tenant_id == tenant)
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(AuditEvent.id < before)
+    if action is not None:
+        query = query.where(AuditEvent.action == action)
+    if object_id is not None:
+        query = query.where(AuditEvent.object_id == object_id)
+    return query
+
+
+def _row(who: Who, action: str, object_type: str, object_id: str | None, request_id: str | None) -> dict[str, Any]:
+    return {
+        "tenant_id": who.tenant_id,
+        "principal_id": who.principal_id,
+        "credential_id": who.credential_id,
+        "action": action,
+        "object_type": object_type,
+        "object_id": object_id,
+        "request_id": request_id,
+    }
