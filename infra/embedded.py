@@ -7,8 +7,6 @@ that were left running are taken over, and a guardian stops them when an owner d
 
 import shutil
 import socket
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from signal import SIGINT
@@ -17,9 +15,9 @@ from typing import Self
 
 from infra.accounts import EngineFailed, data_root, engine_account
 from infra.engines import Postgres, Valkey
+from infra.guardian import Guardian
 from infra.processes import Child, wait_until
 from infra.state import State, locks, stop_if_unused
-from shared.settings import child_environment
 
 _READY_S = 30.0
 _ATTEMPTS = 3
@@ -36,7 +34,7 @@ class Engines:
         self.home = home.absolute()
         self.attached = False
         self._state = State(self.home)
-        self._guardian: subprocess.Popen[bytes] | None = None
+        self._guardian: Guardian | None = None
         self._changing, self._users = locks(self.home)
 
     @property
@@ -56,7 +54,7 @@ class Engines:
         try:
             self._users.shared(timeout=0)
             self._ensure()
-            self._guard()
+            self._guardian = self._guardian or Guardian(self.home)
         except BaseException:
             stop_if_unused(self.home, self._users)
             raise
@@ -72,6 +70,10 @@ class Engines:
         finally:
             self._changing.release()
 
+    def alive(self) -> bool:
+        """Whether the processes of both engines still run."""
+        return all(child.alive() for child in self._state.children.values())
+
     def stop(self) -> None:
         """Leave; the last one stops Valkey, then PostgreSQL. Harmless when nothing was started."""
         if not self.home.exists():
@@ -80,8 +82,7 @@ class Engines:
         stop_if_unused(self.home, self._users)
         self._changing.release()
         if self._guardian:
-            self._guardian.kill()
-            self._guardian.communicate()
+            self._guardian.dismiss()
             self._guardian = None
 
     def erase(self) -> None:
@@ -155,17 +156,6 @@ class Engines:
             self._launch(engine)
         child.kill()
         raise EngineFailed(detail=f"The embedded {engine.name} does not start. Its log says why: {engine.log}.")
-
-    def _guard(self) -> None:
-        if self._guardian is None:
-            self._guardian = subprocess.Popen(
-                [sys.executable, "-m", "infra.guardian", str(self.home)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=child_environment(),
-                start_new_session=True,
-            )
 
 
 def make_home(home: Path) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL, Signals
@@ -35,20 +36,22 @@ class Child:
 
     def stop(self, signal: Signals, timeout: float) -> bool:
         """Ask it to end, then kill it. Returns whether it ended by itself within `timeout` seconds."""
-        process = self._find()
-        if process is None:
-            return True
-        process.send_signal(signal)
+        self.signal(signal)
         if wait_until(lambda: not self.alive(), timeout):
             return True
         self.kill()
         return False
 
+    def signal(self, signal: Signals) -> None:
+        """Send a signal; harmless when it is gone."""
+        if process := self._find():
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal)
+
     def kill(self) -> None:
         """End it at once, and wait until it is gone."""
-        if process := self._find():
-            process.send_signal(SIGKILL)
-            wait_until(lambda: not self.alive(), 5)
+        self.signal(SIGKILL)
+        wait_until(lambda: not self.alive(), 5)
 
     def _find(self) -> psutil.Process | None:
         _reap()

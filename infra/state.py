@@ -1,9 +1,10 @@
-"""What is remembered about the engines of one home: password, ports, where their data lies, which processes run."""
+"""What is remembered about one home: the engines' password, ports and data, the services, which processes run."""
 
 import json
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
@@ -12,7 +13,8 @@ from typing import Any
 from infra.processes import Child, FileLock
 
 # The order in which they are stopped, with the signal for a clean end. SIGINT is PostgreSQL's fast shutdown.
-STOP_ORDER: tuple[tuple[str, Signals, float], ...] = (("valkey", SIGTERM, 10.0), ("postgres", SIGINT, 30.0))
+_ENGINES: tuple[tuple[str, Signals, float], ...] = (("valkey", SIGTERM, 10.0), ("postgres", SIGINT, 30.0))
+_SERVICE_STOP_S = 30.0
 
 
 @dataclass
@@ -28,26 +30,48 @@ class State:
     @classmethod
     def load(cls, home: Path) -> "State":
         """What an earlier start remembered, or a fresh state."""
-        try:
-            raw: dict[str, Any] = json.loads(_file(home).read_bytes())
-        except FileNotFoundError:
+        raw = read_private(home / "engines.json")
+        if not raw:
             return cls(home)
         children = {name: Child(**child) for name, child in raw["children"].items()}
         return cls(home, raw["password"], Path(raw["root"]) if raw["root"] else None, raw["ports"], children)
 
     def save(self) -> None:
-        """Replace the file as a whole, readable by us alone."""
-        handle, name = tempfile.mkstemp(dir=self.home, prefix=".engines-")  # created with mode 0600
-        with os.fdopen(handle, "w") as stream:
-            json.dump({**asdict(self), "home": None, "root": str(self.root or "")}, stream)
-        Path(name).replace(_file(self.home))
+        """Remember it durably."""
+        write_private(self.home / "engines.json", {**asdict(self), "home": None, "root": str(self.root or "")})
 
     def stop_all(self) -> None:
         """Stop what still runs: Valkey first, PostgreSQL last."""
-        for name, signal, timeout in STOP_ORDER:
+        for name, signal, timeout in _ENGINES:
             if child := self.children.pop(name, None):
                 child.stop(signal, timeout)
         self.save()
+
+
+@dataclass(frozen=True)
+class Services:
+    """`services.json`: the gateway's address, and the processes in the order in which they are stopped."""
+
+    url: str
+    children: dict[str, Child]
+
+    @classmethod
+    def load(cls, home: Path) -> "Services | None":
+        """The services that were started last, if any."""
+        raw = read_private(home / "services.json")
+        return cls(raw["url"], {name: Child(**child) for name, child in raw["children"].items()}) if raw else None
+
+    def save(self, home: Path) -> None:
+        """Remember them."""
+        write_private(home / "services.json", asdict(self))
+
+    def stop_all(self, home: Path) -> None:
+        """Ask all to end; each is waited for in turn and killed when it does not."""
+        for child in self.children.values():
+            child.signal(SIGTERM)
+        for child in self.children.values():
+            child.stop(SIGTERM, _SERVICE_STOP_S)
+        (home / "services.json").unlink(missing_ok=True)
 
 
 def locks(home: Path) -> tuple[FileLock, FileLock]:
@@ -55,14 +79,43 @@ def locks(home: Path) -> tuple[FileLock, FileLock]:
     return FileLock(home / "changing.lock"), FileLock(home / "users.lock")
 
 
-def stop_if_unused(home: Path, users: FileLock) -> bool:
+def services_lock(home: Path) -> FileLock:
+    """Held by the one process that runs the services of a home."""
+    return FileLock(home / "services.lock")
+
+
+def stop_if_unused(home: Path, users: FileLock, patience: float = 0.0) -> bool:
     """Stop the engines unless somebody else uses them; call it while holding `changing`. Returns whether it did."""
-    unused = users.exclusive(timeout=0)
+    unused = users.exclusive(patience)
     if unused:
         State.load(home).stop_all()
     users.release()
     return unused
 
 
-def _file(home: Path) -> Path:
-    return home / "engines.json"
+def stop_abandoned_services(home: Path, patience: float) -> None:
+    """Stop services whose owner is gone; those of a living owner are left alone."""
+    lock = services_lock(home)
+    if lock.exclusive(patience):
+        if services := Services.load(home):
+            services.stop_all(home)
+        lock.release()
+
+
+def write_private(path: Path, content: Mapping[str, Any]) -> None:
+    """Replace a file as a whole, readable by us alone."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # created with mode 0600
+    with os.fdopen(handle, "w") as stream:
+        json.dump(content, stream)
+        stream.flush()
+        os.fsync(handle)
+    Path(name).replace(path)
+
+
+def read_private(path: Path) -> dict[str, Any]:
+    """What `write_private` wrote; empty when there is nothing."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    return content
