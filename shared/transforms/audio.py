@@ -44,12 +44,7 @@ def decode_audio(source: Source, sheet: Sheet) -> Recording:
     """
     if is_cut(source.path, source.media_type):
         raise InputRejected("input_truncated")
-    with soundfile.SoundFile(str(source.path)) as file:
-        _gate(file, source.media_type)
-        rate, promised = file.samplerate, file.frames
-        samples = file.read(dtype="float32", always_2d=True)
-    if source.media_type == "audio/flac" and len(samples) < promised:
-        raise InputRejected("input_truncated")
+    samples, rate = _read(source)
     if not len(samples):
         raise InputRejected("audio_too_short", seconds=0.0, minimum=0.1)
     if not np.isfinite(samples).all():
@@ -113,6 +108,19 @@ def fit_length(recording: Recording, _sheet: Sheet, *, seconds: float) -> Record
     """Exactly round(seconds · rate) samples: a longer recording is cut, a shorter one is repeated from its start."""
     count = round(seconds * recording.rate)
     return Recording(np.resize(recording.samples, count), recording.rate)
+
+
+def _read(source: Source) -> tuple[FloatArray, int]:
+    """Samples (frames, channels) and the rate."""
+    size = source.path.stat().st_size
+    with source.path.open("rb") as raw:
+        try:
+            with soundfile.SoundFile(raw) as file:
+                _gate(file, source.media_type)
+                return file.read(dtype="float32", always_2d=True), file.samplerate
+        except soundfile.LibsndfileError:
+            # A decoder that fails with the last byte read wants more of them; else what it read was damaged.
+            raise InputRejected("input_truncated" if raw.tell() >= size else "input_unreadable") from None
 
 
 def _gate(file: soundfile.SoundFile, media_type: str) -> None:

@@ -13,7 +13,7 @@ _MISSING_FRAMES = 2  # encoders count the header's own frame or not
 
 
 def is_cut(path: Path, media_type: str) -> bool:
-    """Whether the file's end is missing, as far as its container tells; FLAC is judged by counting what was decoded.
+    """Whether the file's end is missing, as far as its container tells; FLAC's own decoder notices.
 
     WAV: the data chunk is longer than the file. Ogg: the last page is not whole. MP3: fewer frames than the Xing or
     Info header counts; without such a header an MP3 cannot tell. Raises OSError.

@@ -85,18 +85,25 @@ def prepare(path: Path, media_type: str, steps: Sequence[Step]) -> Prepared:
     Raises InputRejected when the input is unusable, whatever the library that noticed it raised;
     VersionInvalid when the pipeline itself is wrong (an unknown transform or parameter, steps that do not fit).
     """
-    _load()
-    calls = [_bind(step) for step in steps]
     sheet = Sheet()
+    value = run_steps(path, media_type, steps, sheet)
+    if not isinstance(value, np.ndarray) or value.dtype != np.float32:
+        raise VersionInvalid(detail="The pipeline does not end in a float32 tensor.")
+    return Prepared(np.ascontiguousarray(value), sheet.quality, sheet.facts)
+
+
+def run_steps(path: Path, media_type: str, steps: Sequence[Step], sheet: Sheet | None = None) -> Any:
+    """As `prepare`, but gives whatever the last step gives: a Recording, a Picture, a tensor."""
+    _load()
+    entries = [_bind(step) for step in steps]
+    sheet = Sheet() if sheet is None else sheet
     value: Any = Source(path, media_type)
     # Libraries quote header values in their warnings: those would reach the logs with a patient's data.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for entry, step in zip(calls, steps, strict=True):
+        for entry, step in zip(entries, steps, strict=True):
             value = _run(entry, step, value, sheet)
-    if not isinstance(value, np.ndarray) or value.dtype != np.float32:
-        raise VersionInvalid(detail="The pipeline does not end in a float32 tensor.")
-    return Prepared(np.ascontiguousarray(value), sheet.quality, sheet.facts)
+    return value
 
 
 @cache

@@ -23,7 +23,7 @@ PIPELINES: dict[str, list[Step]] = {
     # 15 s at 4 kHz, window 256, hop 64: the 129 x 934 picture of the source document, made small.
     "lung_sound/cnn3": _steps(
         ("decode_audio", {}),
-        ("check_audio", {"min_seconds": 2.0, "max_seconds": 120.0, "min_rate": 4000}),
+        ("check_audio", {"min_seconds": 2.0, "max_seconds": 120.0, "min_rate": 4000, "band": 1000.0}),
         ("crop", {"seconds": 15.0}),
         ("resample", {"rate": 4000}),
         ("fit_length", {"seconds": 15.0}),
