@@ -41,7 +41,7 @@ def install_starters(settings: Settings, database: Database) -> list[Artefact]:
     artefacts = [store(folder, settings.versions_dir) for folder in sorted(STARTER.iterdir()) if folder.is_dir()]
     with database.begin() as session:
         for artefact in artefacts:
-            _open(session, publish(session, artefact, "starter"), "starter")
+            open_deployment(session, publish(session, artefact, "starter"), "starter")
     return artefacts
 
 
@@ -79,7 +79,8 @@ def find(session: Session, modality: str) -> Deployment:
     return deployment
 
 
-def _open(session: Session, version: Version, actor: str) -> None:
+def open_deployment(session: Session, version: Version, actor: str) -> None:
+    """Make a version active where its modality and finding have none yet; else change nothing."""
     made = session.scalar(
         insert(Deployment)
         .values(id=new_id(), modality=version.modality, finding=version.finding, generation=1, active_id=version.id)

@@ -1,5 +1,8 @@
 """`python -m services.worker`: one worker process on Celery's solo pool."""
 
+import signal
+from types import FrameType
+
 from shared.settings import Settings, set_process_environment
 
 # Before numpy is imported: children and parent share the cores on purpose, one thread each outside the forward pass.
@@ -15,16 +18,23 @@ def main() -> None:
 
     settings = Settings()
     configure_logging(settings, "worker")
+    # Until Celery has its own handler, and through it when it ends: SystemExit, so that `finally` runs.
+    signal.signal(signal.SIGTERM, _quit)
     app = celery_app(settings)
     parts = Parts(settings)
-    register(app, parts)
-    parts.start()
-    queues = ",".join(queue_name(modality) for modality in settings.served)
-    # prefork could not start the sandbox's children; solo keeps the straight line.
-    app.worker_main(
-        ["worker", "--pool=solo", f"--queues={queues}", "--without-gossip", "--without-mingle", "--without-heartbeat",
-         "--loglevel=WARNING", f"--hostname={parts.worker_id}@%h"]
-    )  # fmt: skip
+    try:
+        register(app, parts)
+        parts.start()
+        queues = ",".join(queue_name(modality) for modality in settings.served)
+        # prefork could not start the sandbox's children; solo keeps the straight line.
+        options = ["--pool=solo", f"--queues={queues}", "--loglevel=WARNING", f"--hostname={parts.worker_id}@%h"]
+        app.worker_main(["worker", *options, "--without-gossip", "--without-mingle", "--without-heartbeat"])
+    finally:
+        parts.close()
+
+
+def _quit(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Celery's part: one task that works until nothing waits, and a clean end on SIGTERM."""
+"""Celery's part: one task that works until nothing waits, and word of a shutdown."""
 
 from typing import Any
 
@@ -19,7 +19,3 @@ def register(app: Celery, parts: Parts) -> None:
     @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
     def stopping(**_: Any) -> None:
         parts.engine.stopping.set()
-
-    @signals.worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
-    def stopped(**_: Any) -> None:
-        parts.close()

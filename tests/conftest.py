@@ -1,0 +1,115 @@
+"""Real engines for every test that needs them: PostgreSQL and Valkey from wheels, one migrated database a test."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from infra.embedded import Engines
+from shared.db.engine import Database
+from shared.db.migrate import upgrade
+from shared.deployments import publish
+from shared.registry import store
+from shared.schemas import Modality
+from shared.settings import Settings
+from tests.support.stack import Hospital
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The development data beside the repository."""
+    if not DATA.is_dir():
+        pytest.skip("the development data (../shared/data) is not beside this clone")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """PostgreSQL and Valkey, started once."""
+    with Engines(tmp_path_factory.mktemp("engines")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a migrated database that tests copy."""
+    name = "template_thoracle"
+    _admin(engines, f"CREATE DATABASE {name}")
+    upgrade(_settings(engines, name, tmp_path_factory.mktemp("template")))
+    return name
+
+
+@pytest.fixture
+def settings(engines: Engines, template: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings with a database and data folder of the test's own, and short times."""
+    name = f"test_{secrets.token_hex(6)}"
+    _admin(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _settings(engines, name, tmp_path)
+    _admin(engines, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """Sync sessions on the test's database."""
+    opened = Database(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def hospital(settings: Settings, database: Database) -> Hospital:
+    """A tenant that submits straight into the database."""
+    return Hospital(settings, database)
+
+
+@pytest.fixture(scope="session")
+def tiny_versions(tmp_path_factory: pytest.TempPathFactory) -> dict[Modality, Path]:
+    """A tiny sealed version per modality."""
+    from tests.support.versions import tiny  # needs onnx, which only development installs
+
+    folder = tmp_path_factory.mktemp("versions")
+    return {modality: tiny(folder / modality, modality) for modality in Modality}
+
+
+@pytest.fixture
+def deployed(settings: Settings, database: Database, tiny_versions: dict[Modality, Path]) -> dict[Modality, str]:
+    """Tiny versions stored, published and active; their sha256 by modality."""
+    from shared.deployments import open_deployment
+
+    addresses = {}
+    for modality, folder in tiny_versions.items():
+        artefact = store(folder, settings.versions_dir)
+        with database.begin() as session:
+            open_deployment(session, publish(session, artefact, "test"), "test")
+        addresses[modality] = artefact.sha256
+    return addresses
+
+
+def _settings(engines: Engines, name: str, folder: Path) -> Settings:
+    url = make_url(engines.database_url).set(database=name).render_as_string(hide_password=False)
+    return Settings(
+        _env_file=None,
+        home=folder,
+        data_dir=folder / "data",
+        database_url=SecretStr(url),
+        redis_url=SecretStr(engines.redis_url),
+        lease_s=3.0,
+        heartbeat_s=0.5,
+        idle_look_s=0.3,
+        deployment_look_s=0.3,
+        log_format="text",
+    )
+
+
+def _admin(engines: Engines, statement: str) -> None:
+    engine = create_engine(engines.database_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
