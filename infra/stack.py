@@ -14,7 +14,7 @@ from infra.accounts import EngineFailed
 from infra.embedded import Engines, make_home
 from infra.guardian import Guardian
 from infra.processes import Child, spawn, wait_until
-from infra.state import Services, services_lock
+from infra.state import Services, running_url, services_lock
 from shared.db.engine import Database
 from shared.db.migrate import upgrade
 from shared.deployments import install_starters
@@ -41,17 +41,6 @@ def open_engines(settings: Settings) -> Iterator[tuple[Settings, Engines | None]
         if not settings.given("redis_url"):
             changes["redis_url"] = SecretStr(engines.redis_url)
         yield settings.changed(**changes), engines
-
-
-def running_url(home: Path) -> str | None:
-    """The gateway's address when somebody runs the services of this home now."""
-    services = Services.load(home) if home.exists() else None
-    if services is None:
-        return None
-    lock = services_lock(home)
-    unowned = lock.exclusive(timeout=0)
-    lock.release()
-    return None if unowned else services.url
 
 
 class Stack:

@@ -102,6 +102,17 @@ def stop_abandoned_services(home: Path, patience: float) -> None:
         lock.release()
 
 
+def running_url(home: Path) -> str | None:
+    """The gateway's address when somebody runs the services of this home now."""
+    services = Services.load(home) if home.exists() else None
+    if services is None:
+        return None
+    lock = services_lock(home)
+    unowned = lock.exclusive(timeout=0)
+    lock.release()
+    return None if unowned else services.url
+
+
 def write_private(path: Path, content: Mapping[str, Any]) -> None:
     """Replace a file as a whole, readable by us alone."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # created with mode 0600

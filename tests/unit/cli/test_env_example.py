@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 
 from shared.settings import Settings
@@ -42,7 +42,7 @@ def test_a_changed_copy_keeps_what_was_given_and_derives_anew() -> None:
 
 def _variable(name: str, field: FieldInfo) -> str:
     alias = field.validation_alias
-    return str(alias.choices[0]) if hasattr(alias, "choices") else f"THORACLE_{name.upper()}"
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"THORACLE_{name.upper()}"
 
 
 def _default(field: FieldInfo) -> str:

@@ -1,0 +1,38 @@
+"""`thoracle doctor`: is everything there that a result needs? Says what is wrong and what to do about it."""
+
+from typing import Annotated
+
+import typer
+
+from cli.checks import CHECKS, Check, resident_memory, warm_up
+from cli.output import Json, emit, say, table
+from infra.stack import open_engines
+from shared.settings import Settings
+
+
+def doctor(
+    warm: Annotated[bool, typer.Option("--warm", help="Also run every way to read an input once, to fill caches.")] = (
+        False
+    ),
+    json_: Json = False,
+) -> None:
+    """Check libraries, engines, schema, versions and the gateway. Exit code 1 when something is wrong."""
+    with open_engines(Settings()) as (settings, _):
+        checks = [check(settings) for check in CHECKS]
+    if warm:
+        checks.append(warm_up())
+    memory = resident_memory(settings)
+    if json_:
+        emit({"checks": [check.as_json() for check in checks], "resident_mb": memory})
+    else:
+        _show(checks, memory)
+    if any(check.state == "wrong" for check in checks):
+        raise typer.Exit(1)
+
+
+def _show(checks: list[Check], memory: dict[str, int]) -> None:
+    table("Doctor", ("What", "State", "Found"), [(check.name, check.state, check.found) for check in checks])
+    table("Resident memory", ("Process", "MB"), list(memory.items()))
+    for check in checks:
+        if check.advice:
+            say(f"{check.name}: {check.advice}")

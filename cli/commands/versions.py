@@ -1,0 +1,87 @@
+"""`thoracle versions`, `promote`, `rollback`: which versions there are, and which one answers."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import Client
+from cli.output import Json, emit, show, table, words
+from shared.errors import ThoracleError
+from shared.schemas import Modality
+from shared.settings import Settings
+
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.", prompt="Why")]
+
+
+def versions(
+    modality: Annotated[Modality | None, typer.Argument(help="Only this kind of input.")] = None, json_: Json = False
+) -> None:
+    """The versions of each kind of input, and which one is active."""
+    with Client(Settings()) as client:
+        found = _all_versions(client, [modality] if modality else list(Modality))
+        active = {deployment["active"]["sha256"] for deployment in client.get("/v1/deployments")["items"]}
+    for version in found:
+        version["active"] = version["sha256"] in active
+    if json_:
+        emit({"versions": found})
+        return
+    table("Versions", ("Kind", "Recipe", "Name", "sha256", "Active", "Published"), [_row(item) for item in found])
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
+    reason: Reason,
+    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    json_: Json = False,
+) -> None:
+    """Make a version the active one. Fails when somebody else moves the pointer at the same time."""
+    with Client(Settings()) as client:
+        chosen = _choose(_all_versions(client, [modality] if modality else list(Modality)), version)
+        path = f"/v1/deployments/{chosen['modality']}"
+        generation = client.get(path)["generation"]
+        body = {"version": chosen["sha256"], "reason": reason}
+        deployment = client.call("PUT", path, body, {"If-Match": f'"{generation}"'})
+    _moved(deployment, json_)
+
+
+def rollback(
+    modality: Annotated[Modality, typer.Argument(help="Which kind of input.")], reason: Reason, json_: Json = False
+) -> None:
+    """Make the previous version active again."""
+    with Client(Settings()) as client:
+        path = f"/v1/deployments/{modality}"
+        generation = client.get(path)["generation"]
+        deployment = client.call("POST", f"{path}/rollback", {"reason": reason}, {"If-Match": f'"{generation}"'})
+    _moved(deployment, json_)
+
+
+def _all_versions(client: Client, modalities: list[Modality]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for modality in modalities:
+        items = client.get(f"/v1/models/{modality}/versions")["items"]
+        found += [{**item, "modality": modality.value} for item in items]
+    return found
+
+
+def _choose(found: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+    fitting = [item for item in found if item["name"] == wanted or item["sha256"].startswith(wanted)]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(f"{item['modality']} {item['name']} ({item['sha256'][:8]})" for item in fitting or found)
+    problem = "Several versions are" if fitting else "No version is"
+    raise ThoracleError("version_unknown", detail=f"{problem} called {wanted}. There are: {names or 'none'}.")
+
+
+def _row(version: dict[str, Any]) -> list[object]:
+    kind = words(version["modality"])
+    mark = "recalled" if version.get("recalled_at") else "active" if version["active"] else ""
+    return [kind, version["recipe"], version["name"], version["sha256"][:12], mark, version.get("published_at")]
+
+
+def _moved(deployment: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        emit(deployment)
+        return
+    active = deployment["active"]
+    kind = words(deployment["modality"])
+    show(f"{active['name']} ({active['sha256'][:12]}) now answers for {kind}; generation {deployment['generation']}.")

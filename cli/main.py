@@ -1,0 +1,30 @@
+"""The command `thoracle`. It speaks HTTP, except `up`, `demo`, `doctor`, `keys`, `recipes`, `train` and `samples`."""
+
+import typer
+
+from cli.commands import demo, doctor, jobs, keys, recipes, samples, submit, train, up, versions
+from cli.failures import Friendly
+
+app = typer.Typer(
+    name="thoracle",
+    help="Asynchronous screening of chest X-rays, cough recordings and lung sounds. Research use only.",
+    cls=Friendly,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("up")(up.up)
+app.command("demo")(demo.demo)
+app.command("submit")(submit.submit)
+app.add_typer(jobs.app, name="jobs")
+app.command("versions")(versions.versions)
+app.command("promote")(versions.promote)
+app.command("rollback")(versions.rollback)
+app.add_typer(keys.app, name="keys")
+app.command("recipes")(recipes.recipes)
+app.command("train")(train.train)
+app.command("samples")(samples.samples)
+app.command("doctor")(doctor.doctor)
+
+if __name__ == "__main__":
+    app()
