@@ -1,0 +1,54 @@
+"""How a problem looks to a person: the same code and sentence as in problem+json, and what to do next."""
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.api.web.render import page
+from shared.schemas import Problem
+from shared.sentences import say
+
+
+class Action(NamedTuple):
+    """A link to go on with."""
+
+    href: str
+    text: str
+
+
+def problem_page(request: Request, problem: Problem) -> Response:
+    """A page for a problem. Who is not signed in is sent to sign in, and back here afterwards."""
+    if problem.status == 401 and request.method == "GET":
+        return RedirectResponse(f"/sign-in?next={quote(_here(request))}", status_code=303)
+    return page(
+        "error.html",
+        problem.status,
+        heading=_heading(problem.status),
+        detail=problem.detail,
+        advice=say("page.no_patients") if problem.code == "forbidden" else None,
+        actions=_actions(problem),
+        may_sign_out=problem.status == 403,
+        code=problem.code,
+        request_id=problem.request_id,
+    )
+
+
+def _here(request: Request) -> str:
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def _heading(status: int) -> str:
+    if status >= 500:
+        return say("page.error.server")
+    return say(f"page.error.{status}" if status in (401, 403, 404) else "page.error.other")
+
+
+def _actions(problem: Problem) -> list[Action]:
+    if problem.status == 401:
+        return [Action("/sign-in", say("page.sign_in"))]
+    if problem.code == "forbidden":
+        return [Action("/versions", say("page.versions"))]
+    return [Action("/", say("page.to_worklist"))]

@@ -1,0 +1,55 @@
+"""Makes a page from a template. Every page leaves with the same headers and is escaped by default."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from services.api.web.assets import asset_url
+from services.api.web.figures import FILTERS
+from services.api.web.scale import scale
+from shared.schemas import TERMINAL, JobView, Modality
+from shared.sentences import say
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Vary": "Accept, Cookie",
+}
+
+
+def is_recalled(job: JobView) -> bool:
+    """Whether the version that answered was recalled since."""
+    return job.result is not None and any(reason.code == "result_recalled" for reason in job.result.reasons)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    environment.tests["recalled"] = is_recalled
+    environment.globals.update(say=say, asset=asset_url, scale=scale, MODALITIES=list(Modality), TERMINAL=TERMINAL)
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def page(template: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """A whole page. `reader` in the context is who is signed in, or None."""
+    body = _ENVIRONMENT.get_template(template).render({"reader": None, **context})
+    return HTMLResponse(body, status_code=status, headers=HEADERS)
