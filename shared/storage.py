@@ -90,6 +90,11 @@ class BlobWriter:
         except OSError as error:
             raise StorageFull from error
 
+    @property
+    def sha256(self) -> str:
+        """The address of what was written so far."""
+        return self._hash.hexdigest()
+
     def commit(self) -> Blob:
         """fsync, rename, fsync the folder: after this the blob survives a power cut. Raises StorageFull."""
         blob = Blob(self._hash.hexdigest(), self.size_bytes)

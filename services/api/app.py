@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from services.api import docs, problems
+from services.api import description, docs, problems
 from services.api.auth import authorise
 from services.api.envelope import Envelope
 from services.api.gateway import Gateway
@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     pages.install(app)
     docs.install(app)
     problems.install(app)
+    description.install(app)
     app.add_middleware(Envelope, fastapi=app)
     return app
 

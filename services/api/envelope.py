@@ -24,7 +24,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _BODY_BYTES = 64 * 2**10
-UPLOADS = frozenset({("POST", "/v1/jobs")})
+UPLOADS = frozenset({("POST", "/v1/jobs"), ("POST", "/submit")})
 
 
 class Envelope:

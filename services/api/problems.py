@@ -47,7 +47,7 @@ def answer(
         detail=error.detail,
         code=error.code,
         request_id=request_id(request),
-        errors=errors,
+        errors=errors or getattr(error, "errors", None),
     )
     page: PageRenderer | None = getattr(request.app.state, "problem_page", None)
     response = page(request, problem) if page and _wants_page(request) else _json(problem)

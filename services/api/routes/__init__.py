@@ -1,5 +1,15 @@
 """One file per part of the address space; each has a `router`. A route also needs a row in `services/api/roles.py`."""
 
-from services.api.routes import health
+from services.api.routes import audit, deployments, health, inputs, jobs, me, models, studies, submit
 
-ROUTERS = (health.router,)
+ROUTERS = (
+    submit.router,
+    jobs.router,
+    inputs.router,
+    studies.router,
+    models.router,
+    deployments.router,
+    audit.router,
+    me.router,
+    health.router,
+)

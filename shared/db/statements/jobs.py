@@ -1,11 +1,16 @@
 """Jobs as the gateway sees them: every statement about a patient's data names the tenant."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, TextClause, select, text
+from sqlalchemy import ColumnElement, Select, TextClause, bindparam, or_, select, text
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.orm import aliased, defer
 
-from shared.db.tables import Job
+from shared.db.tables import Job, JobInput, Result, Study, Version
 from shared.schemas import TERMINAL
 
 _QUEUE_DEPTH = text(
@@ -21,10 +26,128 @@ _WORKERS_ALIVE = text(
     """
 )
 
+# Both counts are bounded and see the tenant's own jobs alone: how busy others are is not his to know, and the turns
+# that hospitals take are in his own drain rate already.
+_OUTLOOK = text(
+    """
+    SELECT (SELECT count(*) FROM (
+                SELECT FROM jobs
+                WHERE tenant_id = :tenant AND modality = :modality AND state = 'queued'
+                  AND (priority < :priority OR (priority = :priority AND id < :job))
+                LIMIT 1000) AS before) AS ahead,
+           (SELECT count(*) FROM (
+                SELECT FROM jobs
+                WHERE finished_at > now() - interval '60 seconds' AND tenant_id = :tenant AND modality = :modality
+                  AND state <> 'cancelled'
+                LIMIT 5000) AS done) AS drained,
+           now() AS now
+    """
+).bindparams(bindparam("tenant", type_=PG_UUID(as_uuid=True)), bindparam("job", type_=PG_UUID(as_uuid=True)))
+
+# The claim loses its hold of the row with the same statement, so a worker that still computes cannot write any more.
+_CANCEL = text(
+    """
+    WITH before AS (
+        SELECT id, tenant_id, state, claim_id FROM jobs
+        WHERE id = :job AND tenant_id = :tenant AND state IN ('queued', 'running') FOR UPDATE
+    ),
+    ended AS (
+        UPDATE jobs j SET state = 'cancelled', claim_id = NULL, finished_at = now()
+        FROM before WHERE j.id = before.id RETURNING j.id
+    ),
+    event AS (
+        INSERT INTO job_events (tenant_id, job_id, from_state, to_state, cause, claim_id)
+        SELECT tenant_id, id, state, 'cancelled', 'requested', claim_id FROM before
+    )
+    SELECT id FROM ended
+    """
+)
+
+# A deadline that is over is forgotten: who asks again wants the answer late rather than never.
+_RETRY = text(
+    """
+    WITH before AS (
+        SELECT id, tenant_id, state FROM jobs
+        WHERE id = :job AND tenant_id = :tenant AND state IN ('failed', 'dead') FOR UPDATE
+    ),
+    again AS (
+        UPDATE jobs j
+        SET state = 'queued', attempts = 0, version_id = NULL, code = NULL, detail = NULL, started_at = NULL,
+            finished_at = NULL, not_before = NULL,
+            not_after = CASE WHEN j.not_after <= now() THEN NULL ELSE j.not_after END
+        FROM before WHERE j.id = before.id RETURNING j.id
+    ),
+    event AS (
+        INSERT INTO job_events (tenant_id, job_id, from_state, to_state, cause)
+        SELECT tenant_id, id, state, 'queued', 'retried' FROM before
+    )
+    SELECT id FROM again
+    """
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of a tenant's jobs a page shows; everything is optional."""
+
+    states: Sequence[str] = ()
+    modality: str | None = None
+    study: str | None = None
+    client_ref: str | None = None
+    subject_id: str | None = None
+    priority: int | None = None
+    version: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    before: UUID | None = None
+
+
+def visible(tenant: UUID) -> Select[*tuple[Any, ...]]:
+    """A tenant's jobs with input, result, study id, answering and requested version (without their cards)."""
+    answering, requested = aliased(Version, name="answering"), aliased(Version, name="requested")
+    return (
+        select(Job, JobInput, Result, Study.external_id, answering, requested)
+        .join(JobInput, (JobInput.job_id == Job.id) & (JobInput.position == 0))
+        .outerjoin(Result, Result.job_id == Job.id)
+        .outerjoin(Study, Study.id == Job.study_id)
+        .outerjoin(answering, answering.id == Result.version_id)
+        .outerjoin(requested, requested.id == Job.requested_id)
+        .where(Job.tenant_id == tenant)
+        .options(defer(answering.card, raiseload=True), defer(requested.card, raiseload=True))
+    )
+
+
+def page(tenant: UUID, wanted: Wanted, limit: int) -> Select[*tuple[Any, ...]]:
+    """A page of a tenant's jobs, newest first."""
+    return visible(tenant).where(*_conditions(wanted)).order_by(Job.id.desc()).limit(limit)
+
+
+def study(tenant: UUID, named: str, study_id: UUID | None) -> Select[Study]:
+    """A tenant's study by its own id or by the hospital's."""
+    either: list[ColumnElement[bool]] = [Study.external_id == named]
+    if study_id is not None:
+        either.append(Study.id == study_id)
+    return select(Study).where(Study.tenant_id == tenant, or_(*either)).limit(1)
+
 
 def ended(ids: Sequence[UUID]) -> Select[UUID]:
     """Which of these jobs have reached a terminal state; who asks has shown before that they are his."""
     return select(Job.id).where(Job.id.in_(ids), Job.state.in_([str(state) for state in TERMINAL]))
+
+
+def outlook(job: Job) -> TextClause:
+    """How many of the tenant's jobs go first, and how many ended in the last minute."""
+    return _OUTLOOK.bindparams(tenant=job.tenant_id, modality=job.modality, priority=job.priority, job=job.id)
+
+
+def cancel(tenant: UUID, job_id: UUID) -> TextClause:
+    """End a job that waits or runs; no row when there is none such."""
+    return _CANCEL.bindparams(tenant=tenant, job=job_id)
+
+
+def retry(tenant: UUID, job_id: UUID) -> TextClause:
+    """Queue a job again that failed or was given up; no row when there is none such."""
+    return _RETRY.bindparams(tenant=tenant, job=job_id)
 
 
 def queue_depth() -> TextClause:
@@ -35,3 +158,31 @@ def queue_depth() -> TextClause:
 def workers_alive() -> TextClause:
     """How many live workers serve each modality."""
     return _WORKERS_ALIVE
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    equal = {
+        Job.modality: wanted.modality,
+        Job.client_ref: wanted.client_ref,
+        Job.subject_id: wanted.subject_id,
+        Job.priority: wanted.priority,
+        Study.external_id: wanted.study,
+    }
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
+    if wanted.states:
+        conditions.append(Job.state.in_(wanted.states))
+    if wanted.version is not None:
+        answered = select(Version.id).where(or_(Version.sha256 == wanted.version, Version.name == wanted.version))
+        conditions.append(Job.version_id.in_(answered))
+    return conditions + _bounds(wanted)
+
+
+def _bounds(wanted: Wanted) -> list[ColumnElement[bool]]:
+    bounds: list[ColumnElement[bool]] = []
+    if wanted.created_after is not None:
+        bounds.append(Job.created_at > wanted.created_after)
+    if wanted.created_before is not None:
+        bounds.append(Job.created_at < wanted.created_before)
+    if wanted.before is not None:
+        bounds.append(Job.id < wanted.before)
+    return bounds

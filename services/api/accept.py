@@ -1,0 +1,163 @@
+"""Accepting a submission: which version may answer, then one transaction for everything that remembers it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api.auth import Caller
+from services.api.gateway import Gateway
+from services.api.intake import Upload
+from shared.db.statements import audit, submissions, versions
+from shared.db.tables import PRIORITY_RANK, Version, new_id
+from shared.errors import Conflict, TooLarge, Unavailable, Unprocessable, UnsupportedInput
+from shared.schemas import JobFields, Modality
+from shared.sentences import say
+from shared.sniff import modalities_of
+from shared.telemetry import JOBS_ACCEPTED
+
+_TOLD = ("client_ref", "subject_id", "site", "device", "acquired_at", "age_years", "view", "not_before", "not_after")
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The job that a submission made, or made before when it is a repetition."""
+
+    job_id: UUID
+    modality: Modality
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One upload of one caller, with its idempotency key."""
+
+    gateway: Gateway
+    caller: Caller
+    upload: Upload
+    key: str | None
+    request_id: str | None
+
+    async def accept(self) -> Accepted:
+        """Commit the job; whoever reads the answer may switch everything off. Raises ThoracleError."""
+        modality = modality_of(self.upload)
+        async with self.gateway.begin() as session:
+            before = await self._replayed(session)
+            if before is not None:
+                return Accepted(before, modality, replayed=True)
+            requested = await self._requested(session, modality)
+            blob = await self.upload.commit()
+            job_id = new_id()
+            first = await self._take_key(session, job_id)
+            if first is not None:
+                return Accepted(first, modality, replayed=True)
+            await self._insert(session, job_id, modality, requested, blob.sha256)
+        JOBS_ACCEPTED.labels(modality, self.upload.fields.priority).inc()
+        return Accepted(job_id, modality, replayed=False)
+
+    async def _replayed(self, session: AsyncSession) -> UUID | None:
+        """The job of an earlier request with this key. Raises Unprocessable: that request was a different one."""
+        if self.key is None:
+            return None
+        hours = self.gateway.settings.idempotency_hours
+        row = (await session.execute(submissions.remembered(self.caller.principal_id, self.key, hours))).one_or_none()
+        if row is None:
+            return None
+        if row.request_sha256 != self._fingerprint():
+            raise Unprocessable("idempotency_mismatch")
+        found: UUID = row.job_id
+        return found
+
+    async def _take_key(self, session: AsyncSession, job_id: UUID) -> UUID | None:
+        """Take the key for our job, or learn which job a parallel request made with it."""
+        if self.key is None:
+            return None
+        statement = submissions.remember(
+            self.caller.principal_id,
+            self.caller.tenant_id,
+            self.key,
+            self._fingerprint(),
+            job_id,
+            self.gateway.settings.idempotency_hours,
+        )
+        if (await session.execute(statement)).one_or_none() is not None:
+            return None
+        first = await self._replayed(session)
+        if first is None:
+            raise Unavailable  # it grew too old between the two statements
+        return first
+
+    async def _requested(self, session: AsyncSession, modality: Modality) -> UUID | None:
+        """The pinned version's id, if one was asked for, after reading the card of whichever will answer."""
+        version = await _answering(session, self.caller.tenant_id, modality, self.upload.fields.version)
+        card = (await self.gateway.cards.of(session, [version.id]))[version.id]
+        if self.upload.media_type not in card.input.media_types:
+            raise UnsupportedInput
+        if self.upload.size_bytes > card.input.max_bytes:
+            raise TooLarge(limit_mb=card.input.max_bytes // 2**20)
+        return version.id if self.upload.fields.version else None
+
+    async def _insert(
+        self, session: AsyncSession, job_id: UUID, modality: Modality, requested: UUID | None, sha256: str
+    ) -> None:
+        fields, tenant = self.upload.fields, self.caller.tenant_id
+        study = None
+        if fields.study_id:
+            study = await session.scalar(submissions.study(tenant, fields.study_id, fields.subject_id))
+        await session.execute(
+            submissions.job(
+                id=job_id,
+                tenant_id=tenant,
+                principal_id=self.caller.principal_id,
+                study_id=study,
+                modality=str(modality),
+                priority=PRIORITY_RANK[fields.priority],
+                requested_id=requested,
+                sex=str(fields.sex) if fields.sex else None,
+                **{name: getattr(fields, name) for name in _TOLD},
+            )
+        )
+        size, kind = self.upload.size_bytes, self.upload.media_type
+        await session.execute(
+            submissions.job_input(tenant_id=tenant, job_id=job_id, sha256=sha256, size_bytes=size, media_type=kind)
+        )
+        await session.execute(submissions.submitted(tenant, job_id))
+        await session.execute(audit.event(self.caller, "job.submit", "job", str(job_id), self.request_id))
+
+    def _fingerprint(self) -> str:
+        """What makes two requests the same: every field and every byte of the file."""
+        return fingerprint(self.upload.fields, self.upload.sha256)
+
+
+def modality_of(upload: Upload) -> Modality:
+    """The modality that was given, or the only one that the file can be. Raises Unprocessable, UnsupportedInput."""
+    possible, given = modalities_of(upload.media_type), upload.fields.modality
+    if not possible:
+        raise UnsupportedInput
+    if given is None and len(possible) > 1:
+        raise Unprocessable("modality_required")
+    if given is not None and given not in possible:
+        raise Unprocessable("modality_mismatch", modality=say(f"modality.{given}"))
+    return given or possible[0]
+
+
+def fingerprint(fields: JobFields, sha256: str) -> str:
+    """The sha256 of a request's meaning, whatever order its parts came in."""
+    meaning = {"file": sha256, **fields.model_dump(mode="json", exclude_none=True)}
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+
+async def _answering(session: AsyncSession, tenant: UUID, modality: Modality, name: str | None) -> Version:
+    if name is None:
+        active = await session.scalar(versions.active(modality, tenant))
+        if active is None:
+            raise Unavailable("no_version")
+        return active
+    version = await session.scalar(versions.named(modality, name))
+    if version is None:
+        raise Unprocessable("version_unknown")
+    if version.recalled_at is not None:
+        raise Conflict("version_recalled")
+    return version

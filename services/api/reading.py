@@ -1,0 +1,76 @@
+"""Reading a tenant's jobs: rows, cards and the audit row in one transaction. What is another's is unknown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api.auth import Caller
+from services.api.gateway import Gateway
+from services.api.views import JobRow, Outlook, job_view, versions_of
+from shared.db.statements import audit, jobs
+from shared.db.tables import Job
+from shared.errors import NotFound
+from shared.schemas import JobState, JobView
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A job as it is shown, and after how many seconds it is worth asking again while it is open."""
+
+    view: JobView
+    retry_after_s: int | None
+
+
+async def find_row(session: AsyncSession, tenant: UUID, job_id: UUID) -> JobRow:
+    """A tenant's job. Raises NotFound."""
+    row = (await session.execute(jobs.visible(tenant).where(Job.id == job_id))).one_or_none()
+    if row is None:
+        raise NotFound
+    return JobRow.of(row)
+
+
+async def job(gateway: Gateway, caller: Caller, job_id: UUID, request_id: str | None) -> Shown:
+    """One job, and the audit row that says who read it. Raises NotFound."""
+    async with gateway.begin() as session:
+        shown = await show(gateway, session, await find_row(session, caller.tenant_id, job_id))
+        await session.execute(audit.event(caller, "job.read", "job", str(job_id), request_id))
+    return shown
+
+
+async def show(gateway: Gateway, session: AsyncSession, row: JobRow) -> Shown:
+    """A row as it is shown, with its place in the queue."""
+    outlook = None
+    if row.is_open:
+        found = (await session.execute(jobs.outlook(row.job))).one()
+        outlook = Outlook(found.ahead, found.drained, found.now)
+    cards = await gateway.cards.of(session, versions_of([row]))
+    view = job_view(row, cards, gateway.settings.base_url, outlook)
+    if outlook is None:
+        return Shown(view, None)
+    return Shown(view, outlook.retry_after_s if view.status == JobState.QUEUED else 1)
+
+
+async def page(
+    gateway: Gateway, caller: Caller, wanted: jobs.Wanted, limit: int, request_id: str | None
+) -> tuple[list[JobView], bool]:
+    """A page of jobs, whether more follow, and an audit row for each job that was shown."""
+    async with gateway.begin() as session:
+        found = await session.execute(jobs.page(caller.tenant_id, wanted, limit + 1))
+        rows = [JobRow.of(row) for row in found]
+        views = await _views(gateway, session, rows[:limit])
+        ids = [str(view.id) for view in views]
+        await session.execute(audit.events(caller, "job.list", "job", ids, request_id))
+    return views, len(rows) > limit
+
+
+async def study_jobs(gateway: Gateway, session: AsyncSession, tenant: UUID, study: UUID) -> list[JobView]:
+    """All jobs of a study, oldest first."""
+    query = jobs.visible(tenant).where(Job.study_id == study).order_by(Job.id).limit(500)
+    return await _views(gateway, session, [JobRow.of(row) for row in await session.execute(query)])
+
+
+async def _views(gateway: Gateway, session: AsyncSession, rows: Sequence[JobRow]) -> list[JobView]:
+    cards = await gateway.cards.of(session, versions_of(rows))
+    return [job_view(row, cards, gateway.settings.base_url) for row in rows]

@@ -1,0 +1,72 @@
+"""The audit log of a tenant: who read or changed what, and when."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, StringConstraints
+
+from services.api import cursor, replies
+from services.api.auth import Signed
+from services.api.gateway import of
+from services.api.problems import request_id
+from shared.db.statements import audit
+
+router = APIRouter(tags=["audit"])
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class AuditView(BaseModel):
+    """One read or change."""
+
+    id: int
+    at: datetime
+    actor: str | None
+    principal: UUID | None
+    credential: UUID | None
+    action: str
+    object_type: str
+    object_id: str | None
+    request_id: str | None
+
+
+class AuditPage(BaseModel):
+    """Events, newest first; `next` is the cursor of what follows."""
+
+    events: list[AuditView]
+    next: str | None
+
+
+@router.get("/v1/audit", summary="Who read or changed what", responses=replies.errors(400, 422))
+async def listed(
+    request: Request,
+    caller: Signed,
+    action: Annotated[Text | None, Query()] = None,
+    object_id: Annotated[Text | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
+) -> AuditPage:
+    """Looking at the log is itself a line of it."""
+    statement = audit.page(
+        caller.tenant_id, before=cursor.to_int(after), limit=limit + 1, action=action, object_id=object_id
+    )
+    async with of(request).begin() as session:
+        rows = (await session.execute(statement)).all()
+        await session.execute(audit.event(caller, "audit.read", "audit", None, request_id(request)))
+    events = [
+        AuditView(
+            id=event.id,
+            at=event.at,
+            actor=name,
+            principal=event.principal_id,
+            credential=event.credential_id,
+            action=event.action,
+            object_type=event.object_type,
+            object_id=event.object_id,
+            request_id=event.request_id,
+        )
+        for event, name in rows[:limit]
+    ]
+    return AuditPage(events=events, next=cursor.encode(events[-1].id) if len(rows) > limit else None)

@@ -1,0 +1,133 @@
+"""Jobs: look, list, cancel, try again."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import TextClause
+
+from services.api import cursor, reading, replies
+from services.api.auth import Signed
+from services.api.gateway import of
+from services.api.prefer import Wait, applied
+from services.api.problems import request_id
+from shared.db.statements import audit, jobs
+from shared.db.tables import PRIORITY_RANK
+from shared.errors import Conflict
+from shared.schemas import JobState, JobView, Modality, Priority
+
+router = APIRouter(tags=["jobs"])
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class JobFilter(BaseModel):
+    """Which jobs a page shows; everything is optional, and all of it must hold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[JobState] = Field([], max_length=7)
+    modality: Modality | None = None
+    study_id: Text | None = None
+    client_ref: Text | None = None
+    subject_id: Text | None = None
+    priority: Priority | None = None
+    version: Text | None = Field(None, description="sha256 or name of the version that answered")
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: Text | None = None
+
+    def wanted(self) -> jobs.Wanted:
+        """The same for the statement. Raises BadRequest for a cursor that is none of ours."""
+        return jobs.Wanted(
+            states=[str(state) for state in self.status],
+            modality=self.modality,
+            study=self.study_id,
+            client_ref=self.client_ref,
+            subject_id=self.subject_id,
+            priority=None if self.priority is None else PRIORITY_RANK[self.priority],
+            version=self.version,
+            created_after=self.created_after,
+            created_before=self.created_before,
+            before=cursor.to_uuid(self.cursor),
+        )
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first; `next` is the cursor of what follows."""
+
+    jobs: list[JobView]
+    next: str | None
+
+
+@router.get("/v1/jobs", summary="Your jobs, newest first", responses=replies.errors(400, 422))
+async def listed(request: Request, caller: Signed, chosen: Annotated[JobFilter, Query()]) -> JobPage:
+    """A page of the tenant's jobs."""
+    views, more = await reading.page(of(request), caller, chosen.wanted(), chosen.limit, request_id(request))
+    return JobPage(jobs=views, next=cursor.encode(views[-1].id) if more else None)
+
+
+@router.get(
+    "/v1/jobs/{job_id}",
+    response_model=JobView,
+    summary="One job with its result",
+    responses={304: {"description": "You hold it already"}, **replies.errors(404)},
+)
+async def one(
+    request: Request,
+    caller: Signed,
+    job_id: UUID,
+    seconds: Wait,
+) -> Response:
+    """At once, or as soon as it has ended when the caller prefers to wait."""
+    if seconds:
+        await _wait_if_theirs(request, caller, job_id, seconds)
+    job = await reading.job(of(request), caller, job_id, request_id(request))
+    return replies.shown(request, job, headers=applied(seconds))
+
+
+@router.delete("/v1/jobs/{job_id}", response_model=JobView, summary="Cancel", responses=replies.errors(404, 409))
+async def cancel(request: Request, caller: Signed, job_id: UUID) -> Response:
+    """End a job that waits or runs; a worker that computes it cannot write its result any more."""
+    return await _change(request, caller, jobs.cancel(caller.tenant_id, job_id), job_id, "job.cancel")
+
+
+@router.post(
+    "/v1/jobs/{job_id}/retry",
+    status_code=202,
+    response_model=JobView,
+    summary="Try a failed or dead job again",
+    responses=replies.errors(404, 409),
+)
+async def retry(request: Request, caller: Signed, job_id: UUID) -> Response:
+    """Queue it again, with all its attempts."""
+    return await _change(request, caller, jobs.retry(caller.tenant_id, job_id), job_id, "job.retry", 202)
+
+
+async def _change(
+    request: Request, caller: Signed, statement: TextClause, job_id: UUID, action: str, status: int = 200
+) -> Response:
+    gateway = of(request)
+    async with gateway.begin() as session:
+        changed = (await session.execute(statement)).one_or_none()
+        row = await reading.find_row(session, caller.tenant_id, job_id)
+        if changed is None:
+            raise Conflict(_REFUSALS[action])
+        job = await reading.show(gateway, session, row)
+        await session.execute(audit.event(caller, action, "job", str(job_id), request_id(request)))
+    if job.view.status == JobState.QUEUED:
+        gateway.wake(job.view.modality)
+    return replies.shown(request, job, status, {"Location": job.view.links["self"]})
+
+
+async def _wait_if_theirs(request: Request, caller: Signed, job_id: UUID, seconds: int) -> None:
+    gateway = of(request)
+    async with gateway.begin() as session:
+        row = await reading.find_row(session, caller.tenant_id, job_id)
+    if row.is_open:
+        await gateway.watcher.wait(job_id, seconds)
+
+
+_REFUSALS = {"job.cancel": "job_not_cancellable", "job.retry": "job_not_retryable"}

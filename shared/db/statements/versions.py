@@ -1,0 +1,74 @@
+"""Versions and pointers as they are looked up."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import aliased, defer
+
+from shared.db.tables import Deployment, DeploymentEvent, Version
+
+# Cards are long and never change: `services.api.cards` keeps them.
+_LIGHT = defer(Version.card, raiseload=True)
+
+
+def named(modality: str, name: str) -> Select[Version]:
+    """The version of a modality with this sha256 or name, without its card."""
+    either = or_(Version.sha256 == name, Version.name == name)
+    return select(Version).where(Version.modality == modality, either).options(_LIGHT)
+
+
+def addressed(sha256: str) -> Select[Version]:
+    """The version at an address."""
+    return select(Version).where(Version.sha256 == sha256)
+
+
+def active(modality: str, tenant: UUID) -> Select[Version]:
+    """The version that answers for a tenant now: its own deployment first, then everybody's."""
+    return (
+        select(Version)
+        .join(Deployment, Deployment.active_id == Version.id)
+        .where(Deployment.modality == modality, _concerns(tenant))
+        .order_by(Deployment.tenant_id.nulls_last())
+        .limit(1)
+        .options(_LIGHT)
+    )
+
+
+def of_modality(modality: str, limit: int = 500) -> Select[Version]:
+    """Every version of a modality, newest first."""
+    return select(Version).where(Version.modality == modality).order_by(Version.published_at.desc()).limit(limit)
+
+
+def deployments(tenant: UUID, modality: str | None = None) -> Select[*tuple[Any, ...]]:
+    """Deployments that concern a tenant, with the versions they point to."""
+    to_active, previous, canary, shadow = (aliased(Version, name=name) for name in ("active", "prev", "canary", "shad"))
+    query = (
+        select(Deployment, to_active, previous, canary, shadow)
+        .join(to_active, to_active.id == Deployment.active_id)
+        .outerjoin(previous, previous.id == Deployment.previous_id)
+        .outerjoin(canary, canary.id == Deployment.canary_id)
+        .outerjoin(shadow, shadow.id == Deployment.shadow_id)
+        .where(_concerns(tenant))
+        .order_by(Deployment.modality, Deployment.tenant_id.nulls_last())
+    )
+    return query if modality is None else query.where(Deployment.modality == modality)
+
+
+def history(tenant: UUID, modality: str, before: int | None, limit: int) -> Select[DeploymentEvent, Version, Version]:
+    """The moves of a modality's pointers, newest first, with the versions before and after."""
+    earlier, later = aliased(Version, name="earlier"), aliased(Version, name="later")
+    query = (
+        select(DeploymentEvent, earlier, later)
+        .join(Deployment, and_(Deployment.id == DeploymentEvent.deployment_id, Deployment.modality == modality))
+        .outerjoin(earlier, earlier.id == DeploymentEvent.from_id)
+        .join(later, later.id == DeploymentEvent.to_id)
+        .where(_concerns(tenant))
+        .order_by(DeploymentEvent.id.desc())
+        .limit(limit)
+    )
+    return query if before is None else query.where(DeploymentEvent.id < before)
+
+
+def _concerns(tenant: UUID) -> Any:
+    return or_(Deployment.tenant_id == tenant, Deployment.tenant_id.is_(None))
