@@ -1,82 +1,91 @@
-"""What runs in a sandbox child: read one file, leave the tensor in a shared-memory slot, return plain words.
+"""What runs in a sandbox child: read one file, leave what it became in a shared-memory slot, say so in JSON.
 
-Only dictionaries of strings and numbers cross the pipe; the tensor crosses in memory that the parent owns.
+No object crosses the pipe from here, so nothing that a hostile file does to this process is ever unpickled by the
+parent; the tensor or picture crosses in memory that the parent owns.
 """
 
 import hashlib
+import json
+import os
 import time
+from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shared.transforms.rendition import render
+from numpy.typing import NDArray
 
 from services.worker.confine import confine
 from shared.errors import InputRejected, ThoracleError
-from shared.runtimes import Floats
 from shared.schemas import Step
 from shared.sentences import say
 from shared.transforms.pipeline import prepare
+from shared.transforms.rendition import render
 
-_slots: SharedMemory
-_memory: Floats
+Bytes = NDArray[np.uint8]
 
 
-def start(slots_name: str, memory_bytes: int) -> None:
-    """Initialise a child: attach to the slots, then give up everything else."""
-    global _slots, _memory
-    _slots = SharedMemory(slots_name)
-    assert _slots.buf is not None
-    _memory = np.frombuffer(_slots.buf, np.float32)
+def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int) -> None:
+    """Attach to the slots, give up everything else, then answer requests until the parent hangs up."""
+    slots = SharedMemory(slots_name)
+    assert slots.buf is not None
+    memory = np.frombuffer(slots.buf, np.uint8)
     confine(memory_bytes)
+    try:
+        while True:
+            request = json.loads(pipe.recv_bytes())
+            first = request["slot"] * slot_bytes
+            reply = _answer(request, memory[first : first + slot_bytes])
+            pipe.send_bytes(json.dumps(reply).encode())
+    except (EOFError, BrokenPipeError):
+        os._exit(0)  # nothing here is worth a tidy end, and the parent may be gone
 
 
-def prepare_into(
-    slot: int, slot_bytes: int, path: str, sha256: str, media_type: str, steps: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Decode and transform one stored input into a slot.
-
-    Returns `shape`, `quality`, `facts` and `milliseconds`, or `code` and `detail` of what ends the job.
-    """
+def _answer(request: dict[str, Any], slot: Bytes) -> dict[str, Any]:
     began = time.perf_counter()
     try:
-        _check(path, sha256)
-        prepared = prepare(Path(path), media_type, [Step.model_validate(step) for step in steps])
+        path = Path(request["path"])
+        _check(path, request["sha256"])
+        reply = _drawn(path, request, slot) if "kind" in request else _prepared(path, request, slot)
     except ThoracleError as error:
         return {"code": error.code, "detail": error.detail, "rejected": isinstance(error, InputRejected)}
     except MemoryError:
         return {"code": "input_memory", "detail": say("input_memory"), "rejected": True}
-    if prepared.tensor.nbytes > slot_bytes:
-        raise ValueError("the prepared tensor is larger than a slot; raise THORACLE_SLOT_MB")
-    first = slot * slot_bytes // _memory.itemsize
-    _memory[first : first + prepared.tensor.size] = prepared.tensor.ravel()
-    return {
-        "shape": list(prepared.tensor.shape),
-        "quality": [note.model_dump() for note in prepared.quality],
-        "facts": prepared.facts,
-        "milliseconds": (time.perf_counter() - began) * 1000,
-    }
+    except Exception as error:  # noqa: BLE001 — a defect of ours must not look like the input's fault
+        return {
+            "code": "prepare_failed",
+            "detail": say("prepare_failed"),
+            "rejected": False,
+            "error": repr(type(error)),
+        }
+    return {**reply, "milliseconds": (time.perf_counter() - began) * 1000}
 
 
-def render_bytes(path: str, sha256: str, media_type: str, kind: str) -> bytes | None:
-    """A picture of one stored input as PNG; None when it cannot be drawn."""
-    try:
-        _check(path, sha256)
-        return render(Path(path), media_type, kind)
-    except (ThoracleError, MemoryError):
-        return None
+def _prepared(path: Path, request: dict[str, Any], slot: Bytes) -> dict[str, Any]:
+    steps = [Step.model_validate(step) for step in request["steps"]]
+    prepared = prepare(path, request["media_type"], steps)
+    _put(prepared.tensor.ravel().view(np.uint8), slot)
+    quality = [note.model_dump() for note in prepared.quality]
+    return {"shape": list(prepared.tensor.shape), "quality": quality, "facts": prepared.facts}
 
 
-def ready() -> bool:
-    """Answer, to prove that a child is up."""
-    return True
+def _drawn(path: Path, request: dict[str, Any], slot: Bytes) -> dict[str, Any]:
+    png = np.frombuffer(render(path, request["media_type"], request["kind"]), np.uint8)
+    _put(png, slot)
+    return {"size": int(png.size)}
 
 
-def _check(path: str, sha256: str) -> None:
+def _put(body: Bytes, slot: Bytes) -> None:
+    if body.size > slot.size:
+        raise ValueError("larger than a slot: raise THORACLE_SLOT_MB")
+    slot[: body.size] = body
+
+
+def _check(path: Path, sha256: str) -> None:
     """Bit rot or a swapped blob ends the job; it never becomes a prediction."""
     try:
-        with Path(path).open("rb") as stream:
+        with path.open("rb") as stream:
             same = hashlib.file_digest(stream, "sha256").hexdigest() == sha256
     except OSError:
         same = False

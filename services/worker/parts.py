@@ -1,6 +1,7 @@
 """The one place where a worker is put together."""
 
 import contextlib
+import threading
 
 from sqlalchemy.exc import DBAPIError
 
@@ -24,7 +25,7 @@ class Parts:
         self.worker_id = new_id()
         self.database = Database(settings)
         self.store = BlobStore(settings.blob_dir)
-        self.sandbox = Sandbox(settings, ahead=2 * settings.group_size)
+        self.sandbox = Sandbox(settings)
         self.deployed = Deployed(settings, self.database)
         claims = Claims(settings, self.database, self.worker_id)
         renditions = Renditions(self.database, self.sandbox, self.store)
@@ -33,12 +34,12 @@ class Parts:
 
     def start(self) -> None:
         """Load what the pointers name while the children start, then begin to look for work."""
-        children = self.sandbox.begin()
+        children = threading.Thread(target=self.sandbox.start)
+        children.start()
         # A database that is still starting is no reason to fail: the first claim loads what it needs.
         with contextlib.suppress(DBAPIError):
             self.deployed.follow()
-        for child in children:
-            child.result(timeout=120)
+        children.join()
         self.pulse.start()
 
     def close(self) -> None:

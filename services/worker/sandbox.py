@@ -1,33 +1,29 @@
-"""A pool of killable children in which foreign bytes are opened.
+"""Foreign bytes are opened in killable children.
 
 A child that dies by SIGKILL was killed from outside (by an operator or the kernel): its input runs again and is not
-charged. A child that dies by itself died of its input: that input is `Lost` and charged. A pool that breaks is rebuilt,
-and what it held runs again.
+charged. A child that dies by itself died of its input: that input is `Lost` and charged. What waited behind it in the
+same pipe is innocent and runs again.
 """
 
-import multiprocessing
 import signal
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from multiprocessing.shared_memory import SharedMemory
-from typing import Any
+from multiprocessing.connection import Connection, wait
+from typing import Any, cast
 
 import numpy as np
 import structlog
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from services.worker import child
-from shared.errors import InputRejected
+from services.worker.children import DEPTH, Child, Nursery, Task
 from shared.runtimes import Floats
 from shared.schemas import Note, Step
+from shared.sentences import say
 from shared.settings import Settings
 from shared.telemetry import CHILDREN_LOST
 
-Future = ProcessFuture[Any]
-_MOST_RUNS = 12  # of one input within one claim, when its children are killed from outside
-_GRACE_S = 10.0
+_MOST_KILLS = 60  # of children at one input within one claim, before the attempt counts
 _log = structlog.get_logger()
 
 
@@ -69,116 +65,132 @@ Outcome = Ready | Refused | Lost
 
 
 class Sandbox:
-    """Prepares inputs in children, some ahead of the reader; results come in the order asked for."""
+    """Prepares inputs in children, some ahead of the reader; outcomes come in order. For one user at a time."""
 
-    def __init__(self, settings: Settings, ahead: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._slot_bytes = settings.slot_mb * 2**20
-        self._slots = SharedMemory(create=True, size=ahead * self._slot_bytes)
-        assert self._slots.buf is not None
-        self._memory = np.frombuffer(self._slots.buf, np.float32)
-        self._free = deque(range(ahead))
-        # forkserver: children start from a process that has the libraries loaded and no threads or models.
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["services.worker.child", "services.worker.preload"])
-        self._pool = self._build()
+        self._nursery = Nursery(settings)
+        self._children: list[Child] = []
+        self._free = deque(range(len(self._nursery.slots)))
+        self._todo: deque[Task] = deque()
+        self._done: dict[int, Any] = {}
 
-    def begin(self) -> list[Future]:
-        """Start the children; each future ends when one answers."""
-        return [self._pool.schedule(child.ready) for _ in range(self._settings.sandbox_children)]
+    def start(self) -> None:
+        """Start the children; returns when they are born (seconds: they load the libraries once)."""
+        while len(self._children) < self._settings.sandbox_children:
+            self._children.append(self._nursery.child())
 
     def prepare(self, orders: Sequence[Order]) -> Iterator[Outcome]:
         """Yield one outcome an order, in order; later ones are being prepared meanwhile."""
-        waiting = deque(orders)
-        flight: deque[tuple[Order, int, Future]] = deque()
-        try:
-            while waiting or flight:
-                while waiting and self._free:
-                    order, slot = waiting.popleft(), self._free.popleft()
-                    flight.append((order, slot, self._schedule(order, slot)))
-                order, slot, future = flight[0]
-                outcome = self._settle(order, slot, future)
-                flight.popleft()
-                self._free.append(slot)
-                yield outcome
-        finally:
-            for _, slot, future in flight:
-                future.cancel()  # type: ignore[no-untyped-call]
-                self._free.append(slot)
+        return self._run([_request(order) for order in orders], self._ready)
 
     def render(self, path: str, sha256: str, media_type: str, kind: str) -> bytes | None:
-        """A PNG of one input; None when it cannot be drawn or its child died."""
-        future = self._living_pool().schedule(
-            child.render_bytes, args=[path, sha256, media_type, kind], timeout=self._settings.sandbox_seconds
-        )
-        try:
-            picture: bytes | None = future.result(timeout=self._settings.sandbox_seconds + _GRACE_S)
-        except (ProcessExpired, TimeoutError, CancelledError, RuntimeError, OSError):
-            return None
-        return picture
+        """A PNG of one input; None when it cannot be drawn."""
+        request = {"path": path, "sha256": sha256, "media_type": media_type, "kind": kind}
+        return next(self._run([request], self._png), None)
 
     def close(self) -> None:
         """Kill the children and free the slots."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join(timeout=5)
-        del self._memory  # a view keeps the shared memory from being closed
-        self._slots.close()
-        self._slots.unlink()
+        for child in self._children:
+            child.end()
+        self._children.clear()
+        self._nursery.close()
 
-    def _settle(self, order: Order, slot: int, future: Future) -> Outcome:
-        for _ in range(_MOST_RUNS):
+    def _run(self, requests: Sequence[dict[str, Any]], read: Any) -> Iterator[Any]:
+        self.start()
+        self._todo = deque(Task(index, request) for index, request in enumerate(requests))
+        try:
+            for index in range(len(requests)):
+                while index not in self._done:
+                    self._assign()
+                    self._collect(read, self._patience())
+                self._collect(read, 0)
+                self._assign()
+                yield self._done.pop(index)
+        finally:
+            self._abandon()
+
+    def _assign(self) -> None:
+        while self._todo and self._free:
+            child = min(self._children, key=lambda child: len(child.tasks))
+            if len(child.tasks) >= DEPTH:
+                return
+            task = self._todo.popleft()
+            task.slot = self._free.popleft()
             try:
-                return self._read(slot, future.result(timeout=self._settings.sandbox_seconds + _GRACE_S))
-            except TimeoutError:
-                if future.done():
-                    CHILDREN_LOST.labels("time").inc()
-                    return _refused("input_too_slow")
-                self._rebuild()
-            except ProcessExpired as death:
-                if death.exitcode != -signal.SIGKILL:
-                    CHILDREN_LOST.labels("died").inc()
-                    _log.warning("child_died", exitcode=death.exitcode)
-                    return Lost()
-                CHILDREN_LOST.labels("killed").inc()
-            except (CancelledError, RuntimeError, OSError) as error:
-                _log.warning("pool_broken", error=type(error).__name__)
-            future = self._schedule(order, slot)
-        return Lost()
+                child.send(task)
+            except OSError:
+                child.tasks.append(task)
+                self._bury(child)
 
-    def _read(self, slot: int, answer: dict[str, Any]) -> Outcome:
-        if "code" in answer:
-            return Refused(answer["code"], answer["detail"], answer["rejected"])
-        count = int(np.prod(answer["shape"]))
-        first = slot * self._slot_bytes // self._memory.itemsize
-        tensor = self._memory[first : first + count].reshape(answer["shape"]).copy()
-        quality = [Note.model_validate(note) for note in answer["quality"]]
-        return Ready(tensor, quality, answer["facts"], answer["milliseconds"])
+    def _collect(self, read: Any, timeout: float) -> None:
+        """Take the answers that are there, waiting up to `timeout` seconds for one; replace children that are gone."""
+        pipes = {child.pipe: child for child in self._children if child.tasks}
+        for pipe in wait(list(pipes), timeout):
+            child = pipes[cast(Connection, pipe)]
+            try:
+                task, reply = child.receive()
+            except (EOFError, OSError):
+                self._bury(child)
+                continue
+            self._finish(task, read(task, reply))
+        for child in [child for child in self._children if child.tasks and self._remaining(child) <= 0]:
+            CHILDREN_LOST.labels("time").inc()
+            self._finish(child.tasks.popleft(), Refused("input_too_slow", say("input_too_slow"), rejected=True))
+            self._replace(child)
 
-    def _schedule(self, order: Order, slot: int) -> Future:
-        steps = [step.model_dump() for step in order.steps]
-        args = [slot, self._slot_bytes, order.path, order.sha256, order.media_type, steps]
-        return self._living_pool().schedule(child.prepare_into, args=args, timeout=self._settings.sandbox_seconds)
+    def _bury(self, child: Child) -> None:
+        """Tell why it died: by whose hand decides whether its first task is charged."""
+        exitcode = child.end()
+        task = child.tasks[0]
+        if exitcode == -signal.SIGKILL and task.kills < _MOST_KILLS:
+            task.kills += 1
+            CHILDREN_LOST.labels("killed").inc()
+        else:
+            _log.warning("child_died", exitcode=exitcode)
+            CHILDREN_LOST.labels("died").inc()
+            self._finish(child.tasks.popleft(), Lost())
+        self._replace(child)
 
-    def _living_pool(self) -> ProcessPool:
-        if not self._pool.active:
-            self._rebuild()
-        return self._pool
+    def _replace(self, child: Child) -> None:
+        child.end()
+        for task in reversed(child.tasks):
+            self._free.append(task.slot)
+            self._todo.appendleft(task)
+        self._children[self._children.index(child)] = self._nursery.child()
 
-    def _rebuild(self) -> None:
-        CHILDREN_LOST.labels("pool").inc()
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join(timeout=5)
-        self._pool = self._build()
+    def _finish(self, task: Task, outcome: Any) -> None:
+        self._free.append(task.slot)
+        self._done[task.index] = outcome
 
-    def _build(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=self._settings.sandbox_children,
-            initializer=child.start,
-            initargs=[self._slots.name, self._settings.sandbox_memory_mb * 2**20],
-            context=self._context,
-        )
+    def _abandon(self) -> None:
+        """The reader left early: nobody may write into a slot that is given to another."""
+        self._todo.clear()
+        for child in [child for child in self._children if child.tasks]:
+            self._replace(child)
+        self._todo.clear()
+        self._done.clear()
+
+    def _patience(self) -> float:
+        return max(0.0, min((self._remaining(child) for child in self._children if child.tasks), default=0.0))
+
+    def _remaining(self, child: Child) -> float:
+        return child.since + self._settings.sandbox_seconds - time.monotonic()
+
+    def _ready(self, task: Task, reply: dict[str, Any]) -> Ready | Refused:
+        if "code" in reply:
+            if "error" in reply:
+                _log.error("prepare_failed", error=reply["error"])
+            return Refused(reply["code"], reply["detail"], reply["rejected"])
+        count = int(np.prod(reply["shape"])) * 4
+        tensor = self._nursery.slots[task.slot, :count].view(np.float32).reshape(reply["shape"]).copy()
+        quality = [Note.model_validate(note) for note in reply["quality"]]
+        return Ready(tensor, quality, reply["facts"], reply["milliseconds"])
+
+    def _png(self, task: Task, reply: dict[str, Any]) -> bytes | None:
+        return self._nursery.slots[task.slot, : reply["size"]].tobytes() if "size" in reply else None
 
 
-def _refused(code: str) -> Refused:
-    error = InputRejected(code)
-    return Refused(error.code, error.detail, rejected=True)
+def _request(order: Order) -> dict[str, Any]:
+    steps = [step.model_dump() for step in order.steps]
+    return {"path": order.path, "sha256": order.sha256, "media_type": order.media_type, "steps": steps}

@@ -73,7 +73,7 @@ def test_killed_children_cost_no_attempt(
             if children:
                 chance.choice(children).kill()
                 kills += 1
-            time.sleep(0.08)
+            time.sleep(0.3)
             if hospital.states(ids) == {"succeeded": len(ids)}:
                 ids += hospital.submit(cough(5.0), "audio/wav", Modality.COUGH, count=50)
         all_end(hospital, ids, "succeeded", 90)

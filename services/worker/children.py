@@ -1,0 +1,88 @@
+"""The sandbox's child processes, each on a pipe of its own: a child that is killed can hold nobody else's lock."""
+
+import json
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any
+
+import numpy as np
+
+from services.worker import child
+from shared.settings import Settings
+
+# One task is being worked on, the others wait in the pipe, so that a child goes on while the parent predicts.
+DEPTH = 8
+
+
+@dataclass(eq=False)
+class Task:
+    """One request to a child. `kills`: how often a child was killed from outside while it worked on this."""
+
+    index: int
+    request: Mapping[str, Any]
+    slot: int = -1
+    kills: int = 0
+
+
+class Child:
+    """One child and the tasks that it was given, in the order in which it answers them."""
+
+    def __init__(self, context: ForkServerContext, arguments: tuple[Any, ...]) -> None:
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(target=child.serve, args=(theirs, *arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.tasks: deque[Task] = deque()
+        self.since = time.monotonic()
+
+    def send(self, task: Task) -> None:
+        """Give it a task. Raises OSError when it is dead."""
+        if not self.tasks:
+            self.since = time.monotonic()
+        self.pipe.send_bytes(json.dumps({**task.request, "slot": task.slot}).encode())
+        self.tasks.append(task)
+
+    def receive(self) -> tuple[Task, dict[str, Any]]:
+        """The answer to its first task. Raises EOFError or OSError when it died meanwhile."""
+        reply: dict[str, Any] = json.loads(self.pipe.recv_bytes())
+        self.since = time.monotonic()
+        return self.tasks.popleft(), reply
+
+    def end(self) -> int | None:
+        """Kill it if it lives and reap it; its exit code."""
+        self.pipe.close()
+        self._process.join(timeout=0.2)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join(timeout=5)
+        return self._process.exitcode
+
+
+class Nursery:
+    """Starts children, and owns the memory that they fill: `slots` uint8 (count, bytes)."""
+
+    def __init__(self, settings: Settings) -> None:
+        slot_bytes = settings.slot_mb * 2**20
+        count = DEPTH * settings.sandbox_children
+        self._memory = SharedMemory(create=True, size=count * slot_bytes)
+        assert self._memory.buf is not None
+        self.slots = np.frombuffer(self._memory.buf, np.uint8)[: count * slot_bytes].reshape(count, slot_bytes)
+        self._arguments = (self._memory.name, slot_bytes, settings.sandbox_memory_mb * 2**20)
+        # forkserver: children start from a process that has the libraries loaded and no threads, sockets or models.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["services.worker.child", "services.worker.preload"])
+
+    def child(self) -> Child:
+        """A new child. The first one waits for the fork server to load the libraries (seconds)."""
+        return Child(self._context, self._arguments)
+
+    def close(self) -> None:
+        """Free the slots."""
+        del self.slots  # a view keeps the shared memory from being closed
+        self._memory.close()
+        self._memory.unlink()

@@ -1,0 +1,173 @@
+"""A gateway on a real socket, and callers of it."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+import uvicorn
+from sqlalchemy import func, insert, select, text, update
+
+from services.api.app import create_app
+from shared.db import people
+from shared.db.engine import Database
+from shared.db.tables import AuditEvent, Claim, Job, JobEvent, Result, Version, Worker, new_id
+from shared.schemas import Role
+from shared.settings import Settings
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+WAV = b"RIFF\x24\x08\x00\x00WAVEfmt " + bytes(2000)
+
+
+@dataclass
+class Api:
+    """A running gateway with its database."""
+
+    settings: Settings
+    database: Database
+    _clients: list[httpx.Client] = field(default_factory=list)
+
+    def key(self, *roles: Role, tenant: str = "north", name: str = "", scopes: tuple[Role, ...] = ()) -> str:
+        """A new key of a person with these roles."""
+        roles = roles or (Role.SUBMITTER,)
+        with self.database.begin() as session:
+            owner = people.ensure_tenant(session, tenant)
+            person = people.ensure_principal(session, owner, name or "-".join(sorted(roles)), roles)
+            return people.issue(session, person.id, "key", scopes=scopes)
+
+    def client(self, *roles: Role, tenant: str = "north", key: str | None = None) -> httpx.Client:
+        """An HTTP client that signs its requests."""
+        secret = key or self.key(*roles, tenant=tenant)
+        client = httpx.Client(
+            base_url=self.settings.base_url, headers={"Authorization": f"Bearer {secret}"}, timeout=60, trust_env=False
+        )
+        self._clients.append(client)
+        return client
+
+    def anonymous(self) -> httpx.Client:
+        """An HTTP client without a key."""
+        client = httpx.Client(base_url=self.settings.base_url, timeout=60, trust_env=False)
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close every client."""
+        for client in self._clients:
+            client.close()
+
+    def set_state(self, job_id: str, state: str, **values: Any) -> None:
+        """Move a job by hand."""
+        with self.database.begin() as session:
+            session.execute(update(Job).where(Job.id == UUID(job_id)).values(state=state, **values))
+
+    def start(self, job_id: str) -> int:
+        """Let a worker hold the job; returns the claim."""
+        with self.database.begin() as session:
+            job = session.get_one(Job, UUID(job_id))
+            version = session.scalars(select(Version).where(Version.modality == job.modality)).first()
+            worker = Worker(id=new_id(), host="test", pid=1, modalities=[job.modality], report={})
+            session.add(worker)
+            session.flush()
+            claim = Claim(
+                worker_id=worker.id, modality=job.modality, version_id=version.id, generation=1, lease_until=func.now()
+            )
+            session.add(claim)
+            session.flush()
+            job.state, job.claim_id, job.version_id, job.started_at = "running", claim.id, version.id, func.now()
+            return claim.id
+
+    def finish(self, job_id: str, probability: float = 0.9, decision: str = "flagged", **values: Any) -> None:
+        """End a job with a result as a worker would."""
+        claim = self.start(job_id)
+        with self.database.begin() as session:
+            job = session.get_one(Job, UUID(job_id))
+            row = {
+                "job_id": job.id,
+                "tenant_id": job.tenant_id,
+                "version_id": job.version_id,
+                "claim_id": claim,
+                "input_sha256": "0" * 64,
+                "score": 1.0,
+                "distance": 0.0,
+                "probability": probability,
+                "decision": decision,
+                "quality": [],
+                "reasons": [],
+                "runtime": {"engine": "onnxruntime"},
+                "timings": {"queued_ms": 1, "prepare_ms": 2, "predict_ms": 3, "total_ms": 6},
+            }
+            session.execute(insert(Result).values(**{**row, **values}))
+            job.state, job.claim_id, job.finished_at = "succeeded", None, func.now()
+
+    def count(self, table: type, *conditions: Any) -> int:
+        """Rows of a table."""
+        with self.database.begin() as session:
+            return session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
+
+    def actions(self, object_id: str | None = None) -> list[str]:
+        """What the audit log remembers, in order."""
+        query = select(AuditEvent.action).order_by(AuditEvent.id)
+        with self.database.begin() as session:
+            return list(session.scalars(query if object_id is None else query.where(AuditEvent.object_id == object_id)))
+
+    def events(self, job_id: str) -> list[tuple[str | None, str, str]]:
+        """The changes of a job's state."""
+        query = select(JobEvent).where(JobEvent.job_id == UUID(job_id)).order_by(JobEvent.id)
+        with self.database.begin() as session:
+            return [(event.from_state, event.to_state, event.cause) for event in session.scalars(query)]
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """Any SQL."""
+        with self.database.begin() as session:
+            session.execute(text(statement), values)
+
+    def blobs(self) -> list[str]:
+        """Names of everything in the blob store, half-written files too."""
+        root = self.settings.blob_dir
+        return sorted(path.name for path in root.rglob("*") if path.is_file()) if root.is_dir() else []
+
+
+def submit(client: httpx.Client, body: bytes = PNG, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    """POST a file with text fields."""
+    return client.post("/v1/jobs", files={"file": ("a name.png", body)}, data=fields, headers=headers or {})
+
+
+def submitted(client: httpx.Client, body: bytes = PNG, **fields: Any) -> str:
+    """The id of an accepted job."""
+    response = submit(client, body, **fields)
+    assert response.status_code == 202, response.text
+    job_id: str = response.json()["id"]
+    return job_id
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def serving(settings: Settings, database: Database) -> Iterator[Api]:
+    """The gateway in a thread of the test."""
+    settings = settings.model_copy(update={"port": free_port()})
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), port=settings.port, access_log=False, log_config=None, ws="none")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    api = Api(settings, database)
+    yield api
+    api.close()
+    server.should_exit = True
+    thread.join(timeout=20)
+    assert not thread.is_alive()

@@ -1,0 +1,252 @@
+"""`thoracle up` and the commands that speak to it, as a user runs them: real processes on a home of their own."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from infra.embedded import Engines
+from infra.processes import wait_until
+from infra.stack import open_engines
+from infra.state import Services, State
+from shared.db.engine import Database
+from shared.deployments import open_deployment, publish
+from shared.registry import store
+from shared.schemas import Modality
+from shared.settings import Settings, child_environment
+from shared.transforms import sample_files
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Machine:
+    """A home, and the commands run in it."""
+
+    home: Path
+    port: int
+    ups: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return child_environment(
+            THORACLE_HOME=str(self.home), THORACLE_PORT=str(self.port), DATABASE_URL="", REDIS_URL="", THORACLE_KEY=""
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """One command, to its end."""
+        command = [sys.executable, "-m", "cli.main", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    def answer(self, *arguments: str, code: int = 0) -> Any:
+        """What one command says with --json."""
+        return json.loads(self.run(*arguments, "--json", code=code).stdout)
+
+    def up(self) -> subprocess.Popen[str]:
+        """Start everything; returns when it is ready."""
+        command = [sys.executable, "-m", "cli.main", "up", "--json"]
+        pipe = subprocess.PIPE
+        popen = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=pipe, stderr=pipe, text=True)
+        self.ups.append(popen)
+        assert popen.stdout
+        first = popen.stdout.readline()
+        assert first == "{\n", popen.communicate()[1]
+        return popen
+
+    def processes(self) -> list[psutil.Process]:
+        """Services and engines that run now."""
+        services = Services.load(self.home)
+        assert services
+        children = [*services.children.values(), *State.load(self.home).children.values()]
+        return [psutil.Process(child.pid) for child in children]
+
+    def settings(self) -> Settings:
+        return Settings(_env_file=None, home=self.home, port=self.port)
+
+    def clean(self) -> None:
+        for popen in self.ups:
+            if popen.poll() is None:
+                popen.terminate()
+            popen.communicate(timeout=60)
+        Engines(self.home).erase()
+        shutil.rmtree(self.home)
+
+
+@pytest.fixture(scope="module")
+def machine(tiny_versions: dict[Modality, Path]) -> Iterator[Machine]:
+    """Everything up, with a tiny active version of each kind."""
+    place = _new()
+    place.up()
+    with open_engines(place.settings()) as (settings, _):
+        database = Database(settings)
+        with database.begin() as session:
+            for folder in tiny_versions.values():
+                artefact = store(folder, settings.versions_dir)
+                open_deployment(session, publish(session, artefact, "test"), "test")
+        database.close()
+    yield place
+    place.clean()
+
+
+@pytest.fixture
+def empty() -> Iterator[Machine]:
+    place = _new()
+    yield place
+    place.clean()
+
+
+def test_submit_answers_in_a_table_and_as_json(machine: Machine, tmp_path: Path) -> None:
+    picture, cough = tmp_path / "chest.png", tmp_path / "cough.wav"
+    picture.write_bytes(sample_files.xray("PNG"))
+    cough.write_bytes(sample_files.cough("WAV"))
+    (job,) = machine.answer("submit", str(picture), "--client-ref", "order 7")["jobs"]
+    assert (job["file"], job["status"], job["modality"]) == ("chest.png", "succeeded", "chest_xray")
+    assert job["client_ref"] == "order 7"
+    shown = machine.run("submit", str(cough), "--modality", "cough", "--priority", "stat").stdout
+    assert "cough.wav" in shown
+    assert "probability" in shown
+    assert "succeeded" in shown
+
+
+def test_files_that_cannot_be_used_end_with_a_sentence_and_exit_code_1(machine: Machine, tmp_path: Path) -> None:
+    text, silent = tmp_path / "text.png", tmp_path / "silent.wav"
+    text.write_text("This is a text.")
+    silent.write_bytes(sample_files.silence())
+    jobs = machine.answer("submit", str(text), str(silent), "--modality", "cough", code=1)["jobs"]
+    assert [job["status"] for job in jobs] == ["refused", "rejected"]
+    assert [job["error"]["code"] for job in jobs] == ["input_type_unknown", "audio_silent"]
+    assert "silent" in machine.run("submit", str(silent), "--modality", "cough", code=1).stdout
+    machine.run("submit", str(tmp_path / "absent.png"), code=1)
+
+
+def test_jobs_can_be_listed_shown_and_not_cancelled_when_over(machine: Machine, tmp_path: Path) -> None:
+    picture = tmp_path / "chest.png"
+    picture.write_bytes(sample_files.xray("PNG"))
+    (job,) = machine.answer("submit", str(picture))["jobs"]
+    listed = machine.answer("jobs", "list", "--modality", "chest_xray", "--limit", "5")["jobs"]
+    assert job["id"] == listed[0]["id"]
+    assert machine.answer("jobs", "show", job["id"])["result"]["probability"] == job["result"]["probability"]
+    assert job["id"] in machine.run("jobs", "list").stdout
+    assert "succeeded" in machine.run("jobs", "show", job["id"]).stdout
+    assert "still waits or runs" in machine.run("jobs", "cancel", job["id"], code=1).stderr
+    assert "failed or was given up" in machine.run("jobs", "retry", job["id"], code=1).stderr
+
+
+def test_pointers_are_listed_moved_and_moved_back(machine: Machine) -> None:
+    versions = machine.answer("versions", "cough")["versions"]
+    name = versions[0]["version"]["name"]
+    before = httpx.get(f"{_url(machine)}/v1/deployments/cough", headers=_auth(machine)).json()["generation"]
+    moved = machine.answer("promote", versions[0]["version"]["sha256"][:12], "--reason", "a test of the pointer")
+    assert moved["generation"] == before + 1
+    back = machine.answer("rollback", "cough", "--reason", "a test of the way back")
+    assert back["generation"] == before + 2
+    assert "active" in machine.run("versions").stdout
+    problem = machine.run("promote", "nonsense", "--modality", "cough", "--reason", "never", code=1).stderr
+    assert name in problem
+
+
+def test_keys_are_made_used_listed_and_revoked(machine: Machine) -> None:
+    made = machine.answer("keys", "create", "ward 7", "--role", "clinician", "--tenant", "north")
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    assert httpx.get(f"{_url(machine)}/v1/me", headers=headers).json()["name"] == "ward 7"
+    (key,) = [key for key in machine.answer("keys", "list")["keys"] if key["name"] == "ward 7"]
+    assert made["key"] not in json.dumps(key)
+    machine.run("keys", "revoke", key["id"])
+    assert httpx.get(f"{_url(machine)}/v1/me", headers=headers).status_code == 401
+    assert "no more than its holder" in machine.run(
+        "keys", "create", "ward 7", "--role", "admin", "--tenant", "north", code=1
+    ).stderr.replace("\n", " ")
+    link = machine.answer("keys", "link", "ann", "--role", "clinician")["link"]
+    assert httpx.get(link).status_code == 200
+
+
+def test_a_second_one_of_the_same_home_is_refused_clearly(machine: Machine) -> None:
+    said = machine.run("up", code=1).stderr
+    assert "runs already" in said
+    assert _url(machine) in said
+
+
+def test_a_worker_that_dies_is_started_again(machine: Machine) -> None:
+    services = Services.load(machine.home)
+    assert services
+    psutil.Process(services.children["worker"].pid).kill()
+
+    def restarted() -> bool:
+        now = Services.load(machine.home)
+        return now is not None and now.children["worker"] != services.children["worker"]
+
+    assert wait_until(restarted, 10)
+
+
+def test_doctor_looks_at_everything(machine: Machine) -> None:
+    checks = {check["name"]: check for check in machine.answer("doctor", code=_doctor_code())["checks"]}
+    assert checks["Database"]["state"] == checks["Queue"]["state"] == checks["Gateway"]["state"] == "ok"
+
+
+def test_a_signal_stops_everything_and_ends_with_0(empty: Machine) -> None:
+    up = empty.up()
+    processes = empty.processes()
+    up.send_signal(signal.SIGINT)
+    up.communicate(timeout=60)
+    assert up.returncode == 0
+    assert not any(_runs(process) for process in processes)
+    log = (empty.home / "logs" / "postgres.log").read_text()
+    assert log.rstrip().endswith("database system is shut down")
+
+
+def test_nothing_outlives_a_killed_owner_and_the_next_one_starts(empty: Machine) -> None:
+    up = empty.up()
+    processes = empty.processes()
+    up.kill()
+    up.communicate()
+    assert wait_until(lambda: not any(_runs(process) for process in processes), 45)
+    empty.up()
+    assert httpx.get(f"{_url(empty)}/health/ready").status_code == 200
+
+
+def test_nobody_there_is_said_clearly(tmp_path: Path) -> None:
+    place = Machine(tmp_path, _free_port())
+    said = place.run("jobs", "list", code=1).stderr
+    assert "thoracle up" in said
+
+
+def _new() -> Machine:
+    # Directly under the temporary folder: the account that runs the engines for root must be able to pass through.
+    return Machine(Path(tempfile.mkdtemp(prefix="thoracle-home-")), _free_port())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _url(machine: Machine) -> str:
+    return f"http://127.0.0.1:{machine.port}"
+
+
+def _auth(machine: Machine) -> dict[str, str]:
+    return {"Authorization": f"Bearer {(machine.home / 'key').read_text().strip()}"}
+
+
+def _doctor_code() -> int:
+    """Wrong is only that no starter version is there, on a clone that has none yet."""
+    return 0 if any((ROOT / "shared" / "starter").glob("*/manifest.json")) else 1
+
+
+def _runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
