@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import typer
-from sqlalchemy.exc import OperationalError, ProgrammingError
 from typer.core import TyperGroup
 
 from cli.output import complain
@@ -14,6 +13,8 @@ from shared.settings import Settings
 
 # Which extra a missing package belongs to; the rest is the worker's.
 _EXTRAS = {"torch": "trainer", "torchvision": "trainer", "sklearn": "trainer", "hyperopt": "trainer", "onnx": "trainer"}
+# Named rather than imported: most commands never need the database's libraries, which take long to load.
+_DATABASE = ("OperationalError", "ProgrammingError")
 
 
 class Friendly(TyperGroup):
@@ -39,7 +40,7 @@ def sentence(error: Exception) -> str:
         return f"This command needs a part that is not installed. Run: pip install 'thoracle[{_extra(missing)}]'"
     if isinstance(error, httpx.HTTPError):
         return f"The connection to Thoracle failed ({type(error).__name__}). Check its address and try again."
-    if isinstance(error, OperationalError | ProgrammingError):
+    if type(error).__name__ in _DATABASE and type(error).__module__.startswith("sqlalchemy."):
         return "The database does not answer or is not up to date. 'thoracle doctor' says more."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."

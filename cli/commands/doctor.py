@@ -1,13 +1,14 @@
 """`thoracle doctor`: is everything there that a result needs? Says what is wrong and what to do about it."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.checks import CHECKS, Check, resident_memory, warm_up
 from cli.output import Json, emit, say, table
-from infra.stack import open_engines
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from cli.checks import Check
 
 
 def doctor(
@@ -17,6 +18,9 @@ def doctor(
     json_: Json = False,
 ) -> None:
     """Check libraries, engines, schema, versions and the gateway. Exit code 1 when something is wrong."""
+    from cli.checks import CHECKS, resident_memory, warm_up
+    from infra.stack import open_engines
+
     with open_engines(Settings()) as (settings, _):
         checks = [check(settings) for check in CHECKS]
     if warm:
@@ -30,7 +34,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _show(checks: list[Check], memory: dict[str, int]) -> None:
+def _show(checks: "list[Check]", memory: dict[str, int]) -> None:
     table("Doctor", ("What", "State", "Found"), [(check.name, check.state, check.found) for check in checks])
     table("Resident memory", ("Process", "MB"), list(memory.items()))
     for check in checks:

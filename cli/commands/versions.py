@@ -10,6 +10,8 @@ from shared.errors import ThoracleError
 from shared.schemas import Modality
 from shared.settings import Settings
 
+_SHORTEST = 6
+
 Reason = Annotated[str, typer.Option(help="Why; kept in the history.", prompt="Why")]
 
 
@@ -18,14 +20,12 @@ def versions(
 ) -> None:
     """The versions of each kind of input, and which one is active."""
     with Client(Settings()) as client:
-        found = _all_versions(client, [modality] if modality else list(Modality))
-        active = {deployment["active"]["sha256"] for deployment in client.get("/v1/deployments")["items"]}
-    for version in found:
-        version["active"] = version["sha256"] in active
+        found = _all_versions(client, modality)
     if json_:
         emit({"versions": found})
         return
-    table("Versions", ("Kind", "Recipe", "Name", "sha256", "Active", "Published"), [_row(item) for item in found])
+    columns = ("Kind", "Recipe", "Name", "sha256", "In use as", "AUROC (95 % interval)", "Published")
+    table("Versions", columns, [_row(item) for item in found])
 
 
 def promote(
@@ -36,10 +36,10 @@ def promote(
 ) -> None:
     """Make a version the active one. Fails when somebody else moves the pointer at the same time."""
     with Client(Settings()) as client:
-        chosen = _choose(_all_versions(client, [modality] if modality else list(Modality)), version)
+        chosen = _choose(_all_versions(client, modality), version)
         path = f"/v1/deployments/{chosen['modality']}"
         generation = client.get(path)["generation"]
-        body = {"version": chosen["sha256"], "reason": reason}
+        body = {"version": chosen["version"]["sha256"], "reason": reason}
         deployment = client.call("PUT", path, body, {"If-Match": f'"{generation}"'})
     _moved(deployment, json_)
 
@@ -55,27 +55,33 @@ def rollback(
     _moved(deployment, json_)
 
 
-def _all_versions(client: Client, modalities: list[Modality]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for modality in modalities:
-        items = client.get(f"/v1/models/{modality}/versions")["items"]
-        found += [{**item, "modality": modality.value} for item in items]
-    return found
+def _all_versions(client: Client, modality: Modality | None) -> list[dict[str, Any]]:
+    wanted = [modality] if modality else list(Modality)
+    return [item for each in wanted for item in client.get(f"/v1/models/{each}/versions")["versions"]]
 
 
 def _choose(found: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
-    fitting = [item for item in found if item["name"] == wanted or item["sha256"].startswith(wanted)]
+    fitting = [item for item in found if wanted == item["version"]["name"] or _is_address(wanted, item)]
     if len(fitting) == 1:
         return fitting[0]
-    names = ", ".join(f"{item['modality']} {item['name']} ({item['sha256'][:8]})" for item in fitting or found)
+    names = ", ".join(
+        f"{words(item['modality'])} {item['version']['name']} ({item['version']['sha256'][:8]})"
+        for item in fitting or found
+    )
     problem = "Several versions are" if fitting else "No version is"
     raise ThoracleError("version_unknown", detail=f"{problem} called {wanted}. There are: {names or 'none'}.")
 
 
-def _row(version: dict[str, Any]) -> list[object]:
-    kind = words(version["modality"])
-    mark = "recalled" if version.get("recalled_at") else "active" if version["active"] else ""
-    return [kind, version["recipe"], version["name"], version["sha256"][:12], mark, version.get("published_at")]
+def _is_address(wanted: str, item: dict[str, Any]) -> bool:
+    return len(wanted) >= _SHORTEST and str(item["version"]["sha256"]).startswith(wanted)
+
+
+def _row(item: dict[str, Any]) -> list[object]:
+    version, auroc = item["version"], item["auroc"]
+    use = "recalled" if item["recalled_at"] else ", ".join(item["pointers"])
+    figure = f"{auroc['value']:.2f} ({auroc['low']:.2f} to {auroc['high']:.2f})"
+    kind = words(item["modality"])
+    return [kind, version["recipe"], version["name"], version["sha256"][:12], use, figure, item["published_at"][:16]]
 
 
 def _moved(deployment: dict[str, Any], as_json: bool) -> None:

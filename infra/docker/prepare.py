@@ -1,0 +1,54 @@
+"""`python -m infra.docker.prepare`: schema, starter versions, first admin. Changes nothing that is there already."""
+
+import os
+import sys
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shared.db.engine import Database
+from shared.db.migrate import upgrade
+from shared.db.people import ensure_principal, ensure_tenant, issue
+from shared.db.tables import Principal
+from shared.deployments import install_starters
+from shared.schemas import Role
+from shared.settings import Settings
+
+KEY_FILE = "first-admin-key"
+
+
+def main() -> None:
+    """Get a fresh installation ready, or an upgraded one."""
+    settings = Settings()
+    upgrade(settings)
+    database = Database(settings)
+    try:
+        for artefact in install_starters(settings, database):
+            _say(f"version {artefact.card.name} {artefact.sha256[:12]}")
+        key_file = settings.versions_dir.parent / KEY_FILE
+        with database.begin() as session:
+            if make_first_admin(session, key_file):
+                _say(f"the first admin's key lies in {key_file}: make keys for named persons with it, then delete both")
+    finally:
+        database.close()
+
+
+def make_first_admin(session: Session, key_file: Path) -> bool:
+    """Where nobody is an admin yet, make one. Its key goes to a private file: a log would keep it and pass it on."""
+    if session.scalar(select(Principal.id).where(Principal.roles.contains([Role.ADMIN])).limit(1)):
+        return False
+    admin = ensure_principal(session, ensure_tenant(session, "default"), "first admin", [Role.ADMIN])
+    secret = issue(session, admin.id, "key")
+    handle = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as stream:
+        stream.write(secret + "\n")
+    return True
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()
