@@ -171,7 +171,7 @@ _GIVE_BACK = text(
     """
 ).bindparams(bindparam("jobs", type_=ARRAY(PG_UUID(as_uuid=True))))
 
-_END_CLAIM = text("UPDATE claims SET ended_at = now() WHERE id = :claim AND ended_at IS NULL")
+_END_CLAIM = text("UPDATE claims SET ended_at = now() WHERE id = :claim AND ended_at IS NULL RETURNING id")
 
 _REAP = text(
     """
