@@ -23,6 +23,7 @@ _ENCODINGS |= {"MPEG_LAYER_II", "MPEG_LAYER_III"}
 _MAX_VALUES = 60_000_000  # frames x channels: 240 MB as float32, ten minutes of stereo at 48 kHz
 _MAX_FRAMES = 2**40  # a header that promises more is damaged, not long
 _MAX_RATE = 384_000
+_ABSURD = 1e4  # floating-point files may pass full scale; beyond this it is no sound, and its square overflows
 _LOUDER_DB = 6.0
 _SILENT_DBFS, _QUIET_DBFS = -60.0, -45.0
 _CLIPPED_REJECT, _CLIPPED_NOTE = 0.05, 0.01
@@ -49,6 +50,8 @@ def decode_audio(source: Source, sheet: Sheet) -> Recording:
         raise InputRejected("audio_too_short", seconds=0.0, minimum=0.1)
     if not np.isfinite(samples).all():
         raise InputRejected("audio_not_finite")
+    if np.abs(samples).max() > _ABSURD:
+        raise InputRejected("input_unreadable")
     sheet.facts |= {"sample_rate": rate, "channels": samples.shape[1], "seconds": len(samples) / rate}
     return Recording(_one_channel(samples, sheet), rate)
 

@@ -16,7 +16,12 @@ from pydicom.dataset import FileDataset
 from pydicom.filereader import _read_file_meta_info, dcmread, read_preamble
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+)
 
 from shared.errors import InputRejected
 from shared.transforms.dicom_facts import clean, header_facts
@@ -66,6 +71,7 @@ def read_dicom(path: Path, sheet: Sheet) -> Picture:
     with path.open("rb") as file:
         _gate_transfer(file)
     dataset = dcmread(path, force=True)
+    _name_syntax(dataset)
     _gate_content(dataset)
     _gate_size(dataset)
     sheet.facts |= header_facts(dataset)
@@ -101,6 +107,13 @@ def _gate_deflated(file: BinaryIO) -> None:
         raise InputRejected("input_truncated")
 
 
+def _name_syntax(dataset: FileDataset) -> None:
+    """A file without the meta group says nothing about its syntax; pydicom found out while it read."""
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+
+
 def _gate_content(dataset: FileDataset) -> None:
     """What the header says the object is. A header that says nothing about modality or body part is accepted."""
     if "DirectoryRecordSequence" in dataset:
@@ -127,7 +140,7 @@ def _gate_size(dataset: FileDataset) -> None:
         raise InputRejected("dicom_too_large")
     native = dataset.file_meta.get("TransferSyntaxUID") not in _COMPRESSED
     subsampled = "422" in _photometric(dataset)
-    if native and not subsampled and len(dataset.PixelData) < count * samples * bits // 8:
+    if native and not subsampled and len(dataset.PixelData or b"") < count * samples * bits // 8:
         raise InputRejected("input_truncated")
 
 

@@ -35,6 +35,8 @@ def decode_image(source: Source, sheet: Sheet) -> Picture:
         picture = read_dicom(source.path, sheet)
     else:
         picture = _read_picture(source, sheet)
+    if not np.isfinite(picture.pixels).all():
+        raise InputRejected("input_unreadable")
     height, width = picture.pixels.shape
     sheet.facts |= {"width": width, "height": height}
     return picture
@@ -108,8 +110,6 @@ def _is_inverted(image: Image.Image) -> bool:
 def _deep(pixels: npt.NDArray[np.generic], *, inverted: bool, sheet: Sheet) -> FloatArray:
     """16 bits, 32 bits or floating point to [0, 1]."""
     values = pixels.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise InputRejected("input_unreadable")
     low, high = min(float(values.min()), 0.0), float(values.max())
     whole = pixels.dtype.kind in "iu" and low == 0
     offset, scale = (0.0, _full_scale(high)) if whole else (low, max(high - low, 1e-9))

@@ -66,11 +66,14 @@ def transform(function: Transform) -> Transform:
 
     The annotation of the first parameter is what the step takes; a decoder takes a `Source`. Steps must not keep state.
     """
-    signature = inspect.signature(function)
-    first = next(iter(signature.parameters))
-    accepts = get_type_hints(function)[first]
-    _REGISTRY[function.__name__] = _Entry(function, accepts if isinstance(accepts, type) else None, signature)
+    _REGISTRY[function.__name__] = _entry(function)
     return function
+
+
+def _entry(function: Callable[..., Any]) -> _Entry:
+    signature = inspect.signature(function)
+    accepts = get_type_hints(function)[next(iter(signature.parameters))]
+    return _Entry(function, accepts if isinstance(accepts, type) else None, signature)
 
 
 def transforms() -> dict[str, Callable[..., Any]]:
