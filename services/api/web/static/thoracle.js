@@ -41,6 +41,8 @@ async function refresh(region) {
   if (answer.redirected || !answer.ok) throw new Error(String(answer.status));
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
   if (!fresh) throw new Error("nothing");
+  /* Parsed apart from a window, what is meant for browsers without script is as real as the rest. */
+  for (const other of fresh.querySelectorAll("noscript")) other.remove();
   document.adoptNode(fresh);
   enliven(fresh);
   region.replaceWith(fresh);
