@@ -1,14 +1,15 @@
 """What a DICOM header says about the study, as far as it is well formed: hostile and careless headers are common."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 from pydicom.dataset import Dataset
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _AGE = re.compile(r"(\d{3})([DWMY])")
 _DAYS = {"D": 1.0, "W": 7.0, "M": 30.4375, "Y": 365.25}
-_STAMP = re.compile(r"(\d{14})(\.\d{1,6})?([+-]\d{4})?")
+_DATE = re.compile(r"\d{8}")
+_STAMP = re.compile(r"(\d{8})(\d{6})(\.\d{1,6})?([+-]\d{4})?")
 _MAX_AGE = 130
 
 # Fact → keyword and greatest length (PS3.5 6.2).
@@ -69,8 +70,9 @@ def _age(dataset: Dataset) -> float | None:
 
 
 def _date(value: object) -> date | None:
+    text = str(value or "")
     try:
-        return datetime.strptime(str(value or ""), "%Y%m%d").replace(tzinfo=UTC).date()
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
     except ValueError:
         return None
 
@@ -93,9 +95,9 @@ def _moment(stamp: str, dataset: Dataset) -> str | None:
     match = _STAMP.fullmatch(stamp)
     if match is None:
         return None
-    offset = match[3] or clean(dataset.get("TimezoneOffsetFromUTC"), 5) or "+0000"
+    offset = match[4] or clean(dataset.get("TimezoneOffsetFromUTC"), 5) or "+0000"
     try:
         zone = timezone(timedelta(minutes=int(f"{offset[0]}1") * (int(offset[1:3]) * 60 + int(offset[3:5]))))
-        return datetime.strptime(match[1], "%Y%m%d%H%M%S").replace(tzinfo=zone).isoformat()
+        return datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=zone).isoformat()
     except ValueError:
         return None

@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from shared.errors import InputRejected
 from shared.transforms.dicom import read_dicom
@@ -10,7 +10,13 @@ from shared.transforms.pipeline import Sheet, transform
 from shared.transforms.values import FloatArray, Picture, Source
 
 MAX_PIXELS = 50_000_000  # the largest detectors have 20 million
-_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/tiff": "TIFF"}
+# Naming the readers loads them now: a child that has given up its rights should import nothing any more.
+_FORMATS = {
+    "image/png": PngImagePlugin.PngImageFile.format,
+    "image/jpeg": JpegImagePlugin.JpegImageFile.format,
+    "image/tiff": TiffImagePlugin.TiffImageFile.format,
+}
+Image.preinit()
 _DEEP = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC = 262

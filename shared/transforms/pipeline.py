@@ -21,6 +21,8 @@ from shared.sentences import say
 from shared.transforms.values import FloatArray, Source
 
 _MODULES = ("audio", "features", "image", "picture")
+# What numpy and Pillow import at first use. Decoders run in a child that has given up its rights: too late for imports.
+_LAZY = ("mmap", "numpy.fft", "numpy.ma")
 _TRUNCATED = ("truncat", "end of file", "unexpected eof", "premature", "less than expected")
 
 Transform = TypeVar("Transform", bound=Callable[..., Any])
@@ -113,6 +115,8 @@ def run_steps(path: Path, media_type: str, steps: Sequence[Step], sheet: Sheet |
 def _load() -> None:
     for module in _MODULES:
         importlib.import_module(f"shared.transforms.{module}")
+    for library in _LAZY:
+        importlib.import_module(library)
 
 
 def _bind(step: Step) -> _Entry:

@@ -14,6 +14,7 @@ from shared.transforms import pipeline
 from shared.transforms import sample_files as files
 from shared.transforms.pipeline import Sheet, prepare, transforms
 from shared.transforms.pipelines import PIPELINES, REFERENCE
+from shared.transforms.samples import write_samples
 from shared.transforms.values import FloatArray, Source
 
 SHAPES = {"cough/mlp": (26,), "lung_sound/cnn3": (1, 64, 64), "chest_xray/cnn": (1, 224, 224)}
@@ -99,6 +100,32 @@ def test_a_defect_behind_the_decoder_shows(cough: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(pipeline._REGISTRY, "defect", pipeline._entry(defect))
     with pytest.raises(ZeroDivisionError):
         prepare(cough, "audio/wav", [Step(transform="decode_audio"), Step(transform="defect")])
+
+
+def test_nothing_is_imported_after_the_fork(tmp_path: Path) -> None:
+    """The decoders run in a child without rights to open files; what they need must be there before."""
+    script = """
+import sys
+from pathlib import Path
+from shared.errors import InputRejected
+from shared.sniff import sniff
+from shared.transforms.pipeline import prepare, transforms
+from shared.transforms.pipelines import REFERENCE
+from shared.schemas import Modality
+transforms()
+before = set(sys.modules)
+for line in sys.stdin:
+    file, modality = line.split()
+    media_type = sniff(Path(file).read_bytes()[:4096])
+    try:
+        prepare(Path(file), media_type, REFERENCE[Modality(modality)]) if media_type else None
+    except InputRejected:
+        pass
+print(sorted(set(sys.modules) - before))
+"""
+    samples = "".join(f"{tmp_path / sample.file} {sample.modality}\n" for sample in write_samples(tmp_path))
+    done = subprocess.run([sys.executable, "-c", script], input=samples, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_serving_imports_neither_torch_nor_numba() -> None:
