@@ -158,7 +158,9 @@ def serving(settings: Settings, database: Database) -> Iterator[Api]:
     """The gateway in a thread of the test."""
     settings = settings.model_copy(update={"port": free_port()})
     server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), port=settings.port, access_log=False, log_config=None, ws="none")
+        uvicorn.Config(
+            create_app(settings), port=settings.port, access_log=False, log_config=None, ws="none", server_header=False
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -15,7 +15,14 @@ from tests.integration.api.support import PNG, WAV, Api, submit, submitted
 
 def test_an_upload_becomes_a_committed_job(api: Api, client: httpx.Client) -> None:
     response = submit(
-        client, client_ref="R-1", study_id="S-1", subject_id="P-1", age_years="44.5", sex="F", view="PA", priority="stat"
+        client,
+        client_ref="R-1",
+        study_id="S-1",
+        subject_id="P-1",
+        age_years="44.5",
+        sex="F",
+        view="PA",
+        priority="stat",
     )
     body = response.json()
     assert response.status_code == 202, body
@@ -86,7 +93,11 @@ def test_requests_that_are_no_form(api: Api, client: httpx.Client) -> None:
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 415, "form_required"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 400, "form_broken"),
         ({"content": b"", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 400, "form_broken"),
-        ({"content": b"--b--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 400, "file_missing"),
+        (
+            {"content": b"--b--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
+            400,
+            "file_missing",
+        ),
         ({"files": {"file": PNG}, "headers": {"Content-Encoding": "gzip"}}, 415, "encoding_refused"),
         ({"files": [("file", PNG), ("file", PNG)]}, 400, "file_repeated"),
         ({"files": {"image": ("x.png", PNG)}}, 422, "field_invalid"),
