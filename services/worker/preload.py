@@ -1,7 +1,4 @@
-"""Imported once by the fork server, so that every child is born with the libraries loaded and their code compiled.
-
-numba reads its cache from disk when a function first runs; running the features here pays for that once, not per child.
-"""
+"""Imported once by the fork server, so that every child is born with the libraries loaded and the filter banks made."""
 
 import numpy as np
 
