@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from infra.state import locks, stop_abandoned_services, stop_if_unused
-from shared.settings import child_environment
 
 _DYING_S = 2.0  # the kernel may close a dying owner's pipe before its locks
 
@@ -19,6 +18,8 @@ class Guardian:
     """The owner's end of the pipe."""
 
     def __init__(self, home: Path) -> None:
+        from shared.settings import child_environment  # the guardian itself stays small without it
+
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "infra.guardian", str(home)],
             stdin=subprocess.PIPE,

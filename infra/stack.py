@@ -61,6 +61,8 @@ class Stack:
             self._own()
             self._say("Starting PostgreSQL and Valkey ...")
             self.settings, self._engines = self._exit.enter_context(open_engines(self.settings))
+            if self._engines is None:  # embedded engines have a guardian, which stops the services too
+                self._exit.callback(Guardian(self.settings.home).dismiss)
             self._prepare()
             self._say("Starting the gateway and a worker ...")
             self._exit.callback(self._stop_services)
@@ -105,7 +107,6 @@ class Stack:
         self._exit.callback(lock.release)
         if left := Services.load(home):
             left.stop_all(home)
-        self._exit.callback(Guardian(home).dismiss)
         self._choose_port()
 
     def _choose_port(self) -> None:
