@@ -249,6 +249,7 @@ EN: dict[str, str] = {
     "page.input.lung_sound": "The recording",
     "page.drawing": "Being drawn …",
     "page.picture_note": "As the model’s reader decoded it, made smaller. Not for primary reading.",
+    "page.larger": "Open it larger in a new tab",
     "page.picture_alt": "The chest X-ray that was sent",
     "page.play": "Play the recording",
     "page.waveform": "Waveform: loudness over time",

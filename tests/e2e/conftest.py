@@ -21,7 +21,7 @@ from shared.schemas import Modality, Role
 from shared.settings import Settings
 from tests.support.stack import process, wait_for, worker
 
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -76,7 +76,7 @@ def site(
 @pytest.fixture(scope="package")
 def chromium() -> str:
     """The browser of this machine; none is ever downloaded."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = find_chromium()
     if found is None:
         pytest.skip("Chromium is not installed on this machine")
     return found
@@ -86,7 +86,7 @@ def chromium() -> str:
 def browser(chromium: str) -> Iterator[Browser]:
     """One headless Chromium."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
 
@@ -119,6 +119,11 @@ def clinician(page: Page, site: Site) -> Page:
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(site.base + "/")
     return page
+
+
+def find_chromium() -> str | None:
+    """Where this machine's Chromium is."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chromium", path="/usr/bin")
 
 
 def _note(message: ConsoleMessage, complaints: list[str]) -> None:

@@ -49,6 +49,8 @@ def test_the_input_is_shown(clinician: Page, modality: Modality) -> None:
         audio = clinician.locator("audio")
         expect(audio).to_be_visible()
         wait_for(lambda: audio.evaluate("audio => audio.duration > 1"), 20, "the browser can play it")
+        audio.evaluate("audio => { audio.currentTime = 2 }")
+        wait_for(lambda: audio.evaluate("audio => audio.currentTime === 2"), 20, "one can go back to a sound")
 
 
 def test_dropped_sound_is_asked_about_and_script_in_a_reference_never_runs(clinician: Page) -> None:

@@ -45,7 +45,9 @@ async function refresh(region) {
   for (const other of fresh.querySelectorAll("noscript")) other.remove();
   document.adoptNode(fresh);
   enliven(fresh);
+  const held = region.contains(document.activeElement);
   region.replaceWith(fresh);
+  if (held) fresh.querySelector("h2")?.focus();
   return fresh;
 }
 
@@ -57,6 +59,7 @@ async function follow(region) {
     const wait = round < 10 ? 2 : 15;
     const headers = { Accept: "application/json", Prefer: `wait=${wait}`, ...(etag && { "If-None-Match": etag }) };
     const answer = await fetch(region.dataset.poll, { headers }).catch(() => null);
+    if (answer?.status === 403 || answer?.status === 404) return;
     if (answer?.status === 401) {
       announcer().textContent = region.dataset.lost;
       announcer().className = "alert";
@@ -98,6 +101,7 @@ function enlivenForm(form) {
   input.addEventListener("change", () => ask(input, fieldset));
   for (const kind of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
       drop.classList.toggle("over", kind === "dragover");
     });
