@@ -2,6 +2,7 @@
 
 import multiprocessing
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,11 @@ def _try_everything(pipe: Connection) -> None:
         "socket": lambda: socket.socket(),
         "program": lambda: os.execv("/bin/true", ["true"]),
         "fork": lambda: os.fork(),
-        "write": lambda: open("/dev/shm/thoracle-test", "wb").close(),
-        "delete": lambda: os.unlink("/dev/null-of-no-one"),
+        "write": lambda: Path("/dev/shm/thoracle-test").touch(),
+        "delete": lambda: Path("/dev/null-of-no-one").unlink(),
         "kill": lambda: os.kill(os.getppid(), 0),
         "memory": lambda: bytearray(3 * 2**30),
-        "read": lambda: open("/etc/hostname", "rb").close(),
+        "read": lambda: Path("/etc/passwd").read_bytes(),
         "thread": lambda: threading.Thread(target=int).start(),
     }
     for name, attempt in attempts.items():
