@@ -138,9 +138,9 @@ class Hospital:
 
     def states(self, ids: list[UUID]) -> dict[str, int]:
         """How many of these jobs are in each state."""
-        query = select(Job.state, func.count().label("count")).where(Job.id.in_(ids)).group_by(Job.state)
+        query = select(Job.state, func.count().label("jobs")).where(Job.id.in_(ids)).group_by(Job.state)
         with self._database.begin() as session:
-            return {row.state: row.count for row in session.execute(query)}
+            return {row.state: row.jobs for row in session.execute(query)}
 
     def job(self, job_id: UUID) -> Job:
         """The row of a job."""
