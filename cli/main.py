@@ -1,4 +1,4 @@
-"""The command `thoracle`. It speaks HTTP, except `up`, `demo`, `doctor`, `keys`, `recipes`, `train` and `samples`."""
+"""The command `thoracle`. Most of it speaks HTTP; the rest works on this machine and imports what it needs late."""
 
 import typer
 
@@ -23,6 +23,7 @@ app.command("rollback")(versions.rollback)
 app.add_typer(keys.app, name="keys")
 app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
+app.command("publish")(train.publish)
 app.command("samples")(samples.samples)
 app.command("doctor")(doctor.doctor)
 

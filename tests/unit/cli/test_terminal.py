@@ -96,7 +96,8 @@ def test_a_doubtful_choice_names_what_there_is(wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "demo", "submit", "versions", "promote", "rollback", "recipes", "train", "samples", "doctor"]
+    "command",
+    ["up", "demo", "submit", "versions", "promote", "rollback", "recipes", "train", "publish", "samples", "doctor"],
 )
 def test_every_command_has_json_and_explains_itself(command: str) -> None:
     shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
