@@ -1,1 +1,1 @@
-"""What only the containers need: getting a fresh installation ready, the worker's health, numba's cache."""
+"""What only the containers need: getting a fresh installation ready, and the health of a worker."""

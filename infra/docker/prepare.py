@@ -16,6 +16,7 @@ from shared.schemas import Role
 from shared.settings import Settings
 
 KEY_FILE = "first-admin-key"
+TENANT = "this machine"  # the hospital that `thoracle keys` means when none is named
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
         for artefact in install_starters(settings, database):
             _say(f"version {artefact.card.name} {artefact.sha256[:12]}")
         key_file = settings.versions_dir.parent / KEY_FILE
+        key_file.parent.mkdir(parents=True, exist_ok=True)
         with database.begin() as session:
             if make_first_admin(session, key_file):
                 _say(f"the first admin's key lies in {key_file}: make keys for named persons with it, then delete both")
@@ -38,7 +40,7 @@ def make_first_admin(session: Session, key_file: Path) -> bool:
     """Where nobody is an admin yet, make one. Its key goes to a private file: a log would keep it and pass it on."""
     if session.scalar(select(Principal.id).where(Principal.roles.contains([Role.ADMIN])).limit(1)):
         return False
-    admin = ensure_principal(session, ensure_tenant(session, "default"), "first admin", [Role.ADMIN])
+    admin = ensure_principal(session, ensure_tenant(session, TENANT), "first admin", [Role.ADMIN])
     secret = issue(session, admin.id, "key")
     handle = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as stream:
