@@ -34,8 +34,7 @@ async def submit(request: Request, caller: Signed) -> Response:
     except ThoracleError as problem:
         if problem.status >= 500:
             raise
-        said = f"{problem.detail} {say('page.choose_again')}"
-        return await worklist(request, caller, Wanted(), problem=said, status=problem.status)
+        return await worklist(request, caller, Wanted(), problem=problem.detail, status=problem.status)
 
 
 @router.post("/samples")
