@@ -96,7 +96,7 @@ def queue(settings: Settings) -> Check:
 
 def starters(_: Settings) -> Check:
     """The versions that come with Thoracle are whole."""
-    folders = [folder for folder in sorted(STARTER.glob("*")) if folder.is_dir()]
+    folders = sorted(manifest.parent for manifest in STARTER.glob("[!.]*/manifest.json"))
     found: list[str] = []
     try:
         for folder in folders:

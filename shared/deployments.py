@@ -38,7 +38,8 @@ def publish(session: Session, artefact: Artefact, publisher: str) -> Version:
 
 def install_starters(settings: Settings, database: Database) -> list[Artefact]:
     """Store and register the starter versions; one becomes active where its modality has none yet."""
-    artefacts = [store(folder, settings.versions_dir) for folder in sorted(STARTER.iterdir()) if folder.is_dir()]
+    folders = sorted(manifest.parent for manifest in STARTER.glob("[!.]*/manifest.json"))  # not one being trained
+    artefacts = [store(folder, settings.versions_dir) for folder in folders]
     with database.begin() as session:
         for artefact in artefacts:
             open_deployment(session, publish(session, artefact, "starter"), "starter")
