@@ -38,10 +38,23 @@ def demo(
         settings = settings_for(port)
         url = running_url(settings.home)
         if url:
-            say(f"Thoracle runs already at {url}; the samples go there.")
-            _end(_demonstrate(settings, files, modality, json_))
+            _join(settings, url, files, modality, once, json_)
         else:
             _run(settings, files, modality, once, json_)
+
+
+def _join(
+    settings: Settings, url: str, files: list[Path] | None, modality: Modality | None, once: bool, json_: bool
+) -> None:
+    """Use what runs already; it goes on running afterwards."""
+    from cli.local import local, sign_in_links
+
+    say(f"Thoracle runs already at {url}; the samples go there.")
+    jobs = _demonstrate(settings, files, modality, json_)
+    if not once:
+        with local() as place:
+            _invite(url, sign_in_links(place.settings.changed(public_url=url), place.database))
+    _end(jobs)
 
 
 def _run(settings: Settings, files: list[Path] | None, modality: Modality | None, once: bool, json_: bool) -> None:
@@ -56,7 +69,8 @@ def _run(settings: Settings, files: list[Path] | None, modality: Modality | None
         links = {} if once else sign_in_links(stack.settings, database)
         database.close()
         if not once:
-            _invite(stack.settings, links)
+            _invite(stack.settings.base_url, links)
+            say("Ctrl-C stops everything; the data stays.")
             stack.watch(wait)
     _end(jobs)
 
@@ -97,11 +111,10 @@ def flat(job: dict[str, Any], synthetic: bool) -> dict[str, Any]:
     return {**job, **parts, "sentence": sentence, "synthetic": synthetic}
 
 
-def _invite(settings: Settings, links: dict[Role, str]) -> None:
-    say(f"The page is at {settings.base_url} (API: {settings.base_url}/docs). Each link signs in once:")
+def _invite(url: str, links: dict[Role, str]) -> None:
+    say(f"The page is at {url} (API: {url}/docs). Each link signs in once:")
     for role, link in links.items():
         say(f"  {role:<10} {link}")
-    say("Ctrl-C stops everything; the data stays.")
 
 
 def _end(jobs: list[dict[str, Any]]) -> None:

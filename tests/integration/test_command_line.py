@@ -21,11 +21,12 @@ from infra.processes import wait_until
 from infra.stack import open_engines
 from infra.state import Services, State
 from shared.db.engine import Database
-from shared.deployments import open_deployment, publish
+from shared.deployments import STARTER, open_deployment, publish
 from shared.registry import store
 from shared.schemas import Modality
 from shared.settings import Settings, child_environment
 from shared.transforms import sample_files
+from tests.support.versions import tiny
 
 ROOT = Path(__file__).parents[2]
 
@@ -174,6 +175,38 @@ def test_keys_are_made_used_listed_and_revoked(machine: Machine) -> None:
     assert httpx.get(link).status_code == 200
 
 
+def test_a_version_is_published_and_promoted(machine: Machine, tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "version", Modality.COUGH, "tiny-2", bias=0.5)
+    (version,) = machine.answer("publish", str(folder))["versions"]
+    assert machine.answer("promote", "tiny-2", "--reason", "it is newer")["active"]["sha256"] == version["sha256"]
+    machine.answer("rollback", "cough", "--reason", "it was a test")
+    (folder / "model.onnx").write_bytes(b"altered")
+    assert "altered" in machine.run("publish", str(folder), code=1).stderr
+
+
+def test_the_demo_joins_what_runs_already(machine: Machine) -> None:
+    done = machine.run("demo", "--json")
+    jobs = json.loads(done.stdout)["jobs"]
+    assert {job["modality"]: job["status"] for job in jobs} == dict.fromkeys(Modality, "succeeded")
+    for job in jobs:
+        assert job["synthetic"] is True
+        assert job["version"]["sha256"]
+        assert job["decision"] in ("flagged", "not_flagged", "refer")
+        assert 0 <= job["probability"] <= 1
+        assert job["timings"]["total_ms"] > 0
+    links = [word for word in done.stderr.split() if "/sign-in/" in word]
+    assert len(links) == 4
+    assert all(link.startswith(_url(machine)) for link in links)
+
+
+@pytest.mark.skipif(not any(STARTER.glob("*/manifest.json")), reason="this clone has no starter versions yet")
+def test_the_demo_from_nothing_twice(empty: Machine) -> None:
+    for _ in range(2):
+        jobs = empty.answer("demo", "--once")["jobs"]
+        assert [job["status"] for job in jobs] == ["succeeded"] * 3
+        assert Services.load(empty.home) is None
+
+
 def test_a_second_one_of_the_same_home_is_refused_clearly(machine: Machine) -> None:
     said = machine.run("up", code=1).stderr
     assert "runs already" in said
@@ -245,7 +278,7 @@ def _auth(machine: Machine) -> dict[str, str]:
 
 def _doctor_code() -> int:
     """Wrong is only that no starter version is there, on a clone that has none yet."""
-    return 0 if any((ROOT / "shared" / "starter").glob("*/manifest.json")) else 1
+    return 0 if any(STARTER.glob("*/manifest.json")) else 1
 
 
 def _runs(process: psutil.Process) -> bool:
