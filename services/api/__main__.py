@@ -6,6 +6,7 @@ import uvicorn
 
 from services.api.app import create_app
 from services.api.gateway import Gateway
+from services.api.protocol import Protocol
 from shared.settings import Settings
 from shared.telemetry import configure_logging
 
@@ -36,6 +37,7 @@ def main() -> None:
         log_config=None,
         server_header=False,
         proxy_headers=False,
+        http=Protocol,
         ws="none",
         h11_max_incomplete_event_size=32 * 2**10,
         timeout_keep_alive=15,

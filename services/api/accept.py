@@ -7,9 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api import reading
 from services.api.auth import Caller
 from services.api.gateway import Gateway
 from services.api.intake import Upload
+from services.api.reading import Shown
 from shared.db.statements import audit, submissions, versions
 from shared.db.tables import PRIORITY_RANK, Version, new_id
 from shared.errors import Conflict, TooLarge, Unavailable, Unprocessable, UnsupportedInput
@@ -23,11 +25,12 @@ _TOLD = ("client_ref", "subject_id", "site", "device", "acquired_at", "age_years
 
 @dataclass(frozen=True)
 class Accepted:
-    """The job that a submission made, or made before when it is a repetition."""
+    """The job that a submission made (as it was then), or made before when it is a repetition."""
 
     job_id: UUID
     modality: Modality
     replayed: bool
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,10 @@ class Submission:
             if first is not None:
                 return Accepted(first, modality, replayed=True)
             await self._insert(session, job_id, modality, requested, blob.sha256)
+            row = await reading.find_row(session, self.caller.tenant_id, job_id)
+            shown = await reading.show(self.gateway, session, row)
         JOBS_ACCEPTED.labels(modality, self.upload.fields.priority).inc()
-        return Accepted(job_id, modality, replayed=False)
+        return Accepted(job_id, modality, replayed=False, shown=shown)
 
     async def _replayed(self, session: AsyncSession) -> UUID | None:
         """The job of an earlier request with this key. Raises Unprocessable: that request was a different one."""
@@ -116,14 +121,12 @@ class Submission:
                 priority=PRIORITY_RANK[fields.priority],
                 requested_id=requested,
                 sex=str(fields.sex) if fields.sex else None,
+                sha256=sha256,
+                size_bytes=self.upload.size_bytes,
+                media_type=self.upload.media_type,
                 **{name: getattr(fields, name) for name in _TOLD},
             )
         )
-        size, kind = self.upload.size_bytes, self.upload.media_type
-        await session.execute(
-            submissions.job_input(tenant_id=tenant, job_id=job_id, sha256=sha256, size_bytes=size, media_type=kind)
-        )
-        await session.execute(submissions.submitted(tenant, job_id))
         await session.execute(audit.event(self.caller, "job.submit", "job", str(job_id), self.request_id))
 
     def _fingerprint(self) -> str:

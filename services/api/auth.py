@@ -56,8 +56,8 @@ async def authenticate(request: Request) -> Caller:
     secret, kind = _secret(request)
     if kind == "session" and request.method not in _SAFE:
         require_same_origin(request)
-    async with of(request).begin() as session:
-        row = (await session.execute(statements.holder(people.digest(secret), kind))).one_or_none()
+    async with of(request).look() as connection:
+        row = (await connection.execute(statements.holder(people.digest(secret), kind))).one_or_none()
     if row is None:
         raise Unauthenticated
     roles = frozenset(Role(role) for role in row.roles if not row.scopes or role in row.scopes)

@@ -1,10 +1,11 @@
 """What one gateway process holds: settings, the engine, the blob store, the doorbell, the watcher."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi import Request
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from services.api.cards import Cards
 from services.api.watch import Watcher
@@ -46,6 +47,12 @@ class Gateway:
     def begin(self) -> AbstractAsyncContextManager[AsyncSession]:
         """One transaction: `async with gateway.begin() as session` commits at the end or rolls back."""
         return self._sessions.begin()
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for one statement that only reads: no BEGIN, no COMMIT."""
+        async with self.engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def wake(self, modality: str) -> None:
         """Tell the workers, after the commit, that there is work."""

@@ -64,7 +64,9 @@ async def submit(
 
 
 async def _answer(request: Request, caller: Signed, accepted: Accepted, seconds: int) -> Response:
-    job = await reading.job(of(request), caller, accepted.job_id, request_id(request))
+    job = None if seconds else accepted.shown
+    if job is None:
+        job = await reading.job(of(request), caller, accepted.job_id, request_id(request))
     headers = {"Location": job.view.links["self"], **applied(seconds)}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"

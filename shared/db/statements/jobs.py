@@ -85,6 +85,18 @@ _RETRY = text(
     """
 )
 
+# Building this costs more than running it, so it is built once; nobody uses it but `visible`, which adds the tenant.
+_ANSWERING, _REQUESTED = aliased(Version, name="answering"), aliased(Version, name="requested")
+_WHOLE = (
+    select(Job, JobInput, Result, Study.external_id, _ANSWERING, _REQUESTED)
+    .join(JobInput, (JobInput.job_id == Job.id) & (JobInput.position == 0))
+    .outerjoin(Result, Result.job_id == Job.id)
+    .outerjoin(Study, Study.id == Job.study_id)
+    .outerjoin(_ANSWERING, _ANSWERING.id == Result.version_id)
+    .outerjoin(_REQUESTED, _REQUESTED.id == Job.requested_id)
+    .options(defer(_ANSWERING.card, raiseload=True), defer(_REQUESTED.card, raiseload=True))
+)
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -104,17 +116,7 @@ class Wanted:
 
 def visible(tenant: UUID) -> Select[*tuple[Any, ...]]:
     """A tenant's jobs with input, result, study id, answering and requested version (without their cards)."""
-    answering, requested = aliased(Version, name="answering"), aliased(Version, name="requested")
-    return (
-        select(Job, JobInput, Result, Study.external_id, answering, requested)
-        .join(JobInput, (JobInput.job_id == Job.id) & (JobInput.position == 0))
-        .outerjoin(Result, Result.job_id == Job.id)
-        .outerjoin(Study, Study.id == Job.study_id)
-        .outerjoin(answering, answering.id == Result.version_id)
-        .outerjoin(requested, requested.id == Job.requested_id)
-        .where(Job.tenant_id == tenant)
-        .options(defer(answering.card, raiseload=True), defer(requested.card, raiseload=True))
-    )
+    return _WHOLE.where(Job.tenant_id == tenant)
 
 
 def page(tenant: UUID, wanted: Wanted, limit: int) -> Select[*tuple[Any, ...]]:

@@ -14,6 +14,7 @@ import uvicorn
 from sqlalchemy import func, insert, select, text, update
 
 from services.api.app import create_app
+from services.api.protocol import Protocol
 from shared.db import people
 from shared.db.engine import Database
 from shared.db.tables import AuditEvent, Claim, Job, JobEvent, Result, Version, Worker, new_id
@@ -159,7 +160,13 @@ def serving(settings: Settings, database: Database) -> Iterator[Api]:
     settings = settings.model_copy(update={"port": free_port()})
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings), port=settings.port, access_log=False, log_config=None, ws="none", server_header=False
+            create_app(settings),
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            ws="none",
+            server_header=False,
+            http=Protocol,
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)

@@ -1,8 +1,10 @@
 """Bytes nobody meant well: every answer is a problem without a stack or a path, none is a 5xx, memory stays flat."""
 
+import contextlib
 import random
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
@@ -98,8 +100,20 @@ def test_raw_nonsense_on_the_socket(api: Api, head: bytes) -> None:
         connection.sendall(head)
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(65536)
-    assert not answer or answer.split()[1][:1] == b"4", answer
+    assert answer.split()[1][:1] == b"4", answer
+    assert b"application/problem+json" in answer
     assert api.anonymous().get("/health/live").status_code == 200
+
+
+def test_a_head_that_never_ends(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.api.protocol.HEAD_S", 1.0)
+    begun = time.monotonic()
+    connection = socket.create_connection(("127.0.0.1", api.settings.port), timeout=20)
+    with connection, contextlib.suppress(OSError):
+        while time.monotonic() - begun < 15:
+            connection.sendall(b"G")
+            time.sleep(0.1)
+    assert time.monotonic() - begun < 10
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------
