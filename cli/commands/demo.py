@@ -94,7 +94,7 @@ def _inputs(files: list[Path] | None, modality: Modality | None) -> Iterator[lis
         fields = {"modality": modality.value} if modality else {}
         yield [(path, fields) for path in files]
         return
-    from cli.warm import good_files
+    from cli.synthetic import good_files
 
     with TemporaryDirectory(prefix="thoracle-") as folder:
         chosen = {kind: group[0] for kind, group in good_files().items()}

@@ -1,6 +1,6 @@
 """`thoracle doctor`: is everything there that a result needs? Says what is wrong and what to do about it."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,20 +11,13 @@ if TYPE_CHECKING:
     from cli.checks import Check
 
 
-def doctor(
-    warm: Annotated[bool, typer.Option("--warm", help="Also run every way to read an input once, to fill caches.")] = (
-        False
-    ),
-    json_: Json = False,
-) -> None:
+def doctor(json_: Json = False) -> None:
     """Check libraries, engines, schema, versions and the gateway. Exit code 1 when something is wrong."""
-    from cli.checks import CHECKS, resident_memory, warm_up
+    from cli.checks import CHECKS, resident_memory
     from infra.stack import open_engines
 
     with open_engines(Settings()) as (settings, _):
         checks = [check(settings) for check in CHECKS]
-    if warm:
-        checks.append(warm_up())
     memory = resident_memory(settings)
     if json_:
         emit({"checks": [check.as_json() for check in checks], "resident_mb": memory})

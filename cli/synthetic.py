@@ -1,4 +1,4 @@
-"""Reads one synthetic input of each kind, so that whatever libraries compile or cache on first use is there."""
+"""Synthetic inputs of every kind, for the demo and for the doctor."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
