@@ -1,0 +1,89 @@
+"""Folders with an `index.csv`: rows, fingerprint, and prepared tensors that are made once.
+
+Columns that are needed: `path` (relative to the folder), `label`, `patient_id`, `source`. All others are kept as text.
+"""
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from shared.errors import BadRequest
+
+INDEX = "index.csv"
+_NEEDED = ("path", "label", "patient_id", "source")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled file. `sha256` is of its content as it lies there, not what the index claims."""
+
+    path: Path
+    label: str
+    patient: str
+    source: str
+    sha256: str
+    extra: dict[str, str] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows of one folder, in the order of their content's hash, so that no result depends on the order of the index."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the sorted (content, label, patient) of all rows: the same data anywhere have the same one."""
+        lines = sorted(f"{row.sha256} {row.label} {row.patient}\n" for row in self.rows)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def where(self, keep: Callable[[Row], bool]) -> "Dataset":
+        """The rows for which `keep` is true."""
+        return Dataset(self.folder, tuple(row for row in self.rows if keep(row)))
+
+
+def read(folder: Path) -> Dataset:
+    """Read and check a folder. Raises BadRequest: no index, a column or file is missing, a label conflict.
+
+    Files with the same content are one row; with two labels or two patients they are a conflict.
+    """
+    records = _records(folder / INDEX)
+    missing = [record["path"] for record in records if not (folder / record["path"]).is_file()]
+    if missing:
+        raise BadRequest(detail=f"{len(missing)} of {len(records)} files of the index are missing, first {missing[0]}.")
+    rows = [_row(folder, record) for record in records]
+    return Dataset(folder, tuple(_distinct(rows)))
+
+
+def _records(index: Path) -> list[dict[str, str]]:
+    if not index.is_file():
+        raise BadRequest(detail=f"The folder holds no {INDEX}.")
+    with index.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        absent = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
+        if absent:
+            raise BadRequest(detail=f"The index lacks the columns {', '.join(absent)}.")
+        return list(reader)
+
+
+def _row(folder: Path, record: dict[str, str]) -> Row:
+    if not record["patient_id"]:
+        raise BadRequest(detail=f"{record['path']} names no patient: without it no honest split is possible.")
+    path = folder / record["path"]
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    extra = {name: value for name, value in record.items() if name not in _NEEDED}
+    return Row(path, record["label"], record["patient_id"], record["source"], digest, extra)
+
+
+def _distinct(rows: Iterable[Row]) -> list[Row]:
+    seen: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: (row.sha256, str(row.path))):
+        twin = seen.setdefault(row.sha256, row)
+        if (twin.label, twin.patient) != (row.label, row.patient):
+            raise BadRequest(detail=f"{twin.path.name} and {row.path.name} are the same, but labelled differently.")
+    return list(seen.values())

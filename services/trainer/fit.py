@@ -1,0 +1,115 @@
+"""The training loop: plain, seeded, the same numbers at every repetition with the same number of threads."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from services.trainer.prepared import Examples
+from services.trainer.recipe import Mode, Options, Recipe
+
+_FLOOR = 1e-6  # smallest learning rate of the plateau schedule (source document 000)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What the source documents logged per epoch, on the training draws: counts at a score of 0 and the mean loss."""
+
+    number: int
+    loss: float
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return (self.tp + self.tn) / max(1, self.tp + self.fp + self.tn + self.fn)
+
+
+def fit(
+    recipe: Recipe, mode: Mode, options: Options, examples: Examples, seed: int, on_epoch: Callable[[Epoch], None]
+) -> nn.Module:
+    """Train a new network on all examples and return it in evaluation mode, in float32."""
+    inputs = torch.from_numpy(examples.inputs)
+    targets = torch.from_numpy(examples.targets).float()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = recipe.network(mode, inputs)
+        run = _Run(recipe, mode, options, network)
+        for number in range(1, options.epochs + 1):
+            on_epoch(run.epoch(number, inputs, targets, _draw(examples, options)))
+    return run.result().eval()
+
+
+class _Run:
+    """Optimiser, schedule and average of one fit."""
+
+    def __init__(self, recipe: Recipe, mode: Mode, options: Options, network: nn.Module) -> None:
+        self.recipe, self.mode, self.options, self.network = recipe, mode, options, network
+        self.optimiser = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=options.weight_decay)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimiser, patience=3, min_lr=_FLOOR)
+        self.cosine = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, options.epochs)
+        average = get_ema_multi_avg_fn(options.average)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True) if options.average else None
+
+    def epoch(self, number: int, inputs: Tensor, targets: Tensor, order: Tensor) -> Epoch:
+        """One pass over the drawn places."""
+        self.network.train()
+        total, counts = 0.0, torch.zeros(4, dtype=torch.int64)
+        for places in _batches(order, self.options.batch):
+            loss, scores = self._step(inputs[places], targets[places])
+            total += loss * len(places)
+            counts += _counts(scores, targets[places])
+        self._schedule(total)
+        tp, fp, tn, fn = (int(count) for count in counts)
+        return Epoch(number, total / max(1, int(counts.sum())), tp, fp, tn, fn)
+
+    def result(self) -> nn.Module:
+        """The averaged network, or the last."""
+        return self.network if self.average is None else self.average.module
+
+    def _step(self, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
+        smoothing = self.options.smoothing
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half):
+            scores = self.network(self.recipe.augment(inputs, self.mode)).float()
+        loss = functional.binary_cross_entropy_with_logits(scores, targets * (1 - smoothing) + smoothing / 2)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return float(loss.detach()), scores.detach()
+
+    def _schedule(self, loss: float) -> None:
+        if self.options.schedule == "plateau":
+            self.plateau.step(loss)
+        elif self.options.schedule == "cosine":
+            self.cosine.step()
+
+
+def _draw(examples: Examples, options: Options) -> Tensor:
+    """The places of one epoch: a permutation, or as many draws, evenly over the classes or (source, class)."""
+    if options.balance == "none":
+        return torch.randperm(len(examples))
+    sources = examples.sources if options.balance == "source" else [""] * len(examples)
+    groups = list(zip(sources, examples.targets.tolist(), strict=True))
+    sizes = Counter(groups)
+    weights = torch.tensor([1.0 / sizes[group] for group in groups])
+    return torch.multinomial(weights, len(examples), replacement=True)
+
+
+def _batches(order: Tensor, size: int) -> Iterator[Tensor]:
+    """Batches of at least two, because batch normalisation cannot do with one."""
+    return (places for places in torch.split(order, size) if len(places) > 1)
+
+
+def _counts(scores: Tensor, targets: Tensor) -> Tensor:
+    """(tp, fp, tn, fn) at a score of 0."""
+    said, true = scores > 0, targets > 0.5
+    return torch.stack([(said & true).sum(), (said & ~true).sum(), (~said & ~true).sum(), (~said & true).sum()])

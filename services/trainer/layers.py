@@ -1,0 +1,53 @@
+"""Small layers that several recipes share."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """Mean 0 and deviation 1 per feature, fitted on training inputs (n, features), inside the graph."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, inputs: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", inputs.mean(0))
+        self.register_buffer("scale", inputs.std(0).clamp_min(1e-6))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(n, features) to (n, features)."""
+        return (inputs - self.mean) / self.scale
+
+
+class Exposure(nn.Module):
+    """Mean 0 and deviation 1 per picture, so that brightness and contrast of a device carry nothing."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(n, 1, h, w) to (n, 1, h, w)."""
+        centred = inputs - inputs.mean((2, 3), keepdim=True)
+        return centred / (centred.square().mean((2, 3), keepdim=True) + 1e-4).sqrt()
+
+
+class ThreeChannels(nn.Module):
+    """One gray channel as three, for architectures that the documents fed with colour pictures."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(n, 1, h, w) to (n, 3, h, w)."""
+        return torch.cat([inputs, inputs, inputs], dim=1)
+
+
+class Squeeze(nn.Module):
+    """A single output (n, 1) as a score (n,)."""
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """(n, 1) to (n,)."""
+        return outputs.squeeze(1)
+
+
+class Difference(nn.Module):
+    """Two outputs under softmax as log-odds of the second: softmax and sigmoid of the difference are the same."""
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """(n, 2) to (n,)."""
+        return outputs[:, 1] - outputs[:, 0]

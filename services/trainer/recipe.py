@@ -1,0 +1,132 @@
+"""What a recipe is: a documented model as one file in `recipes/`, registered under its name."""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Literal, TypeVar
+
+from torch import Tensor, nn
+
+from services.trainer.controls import Control
+from services.trainer.datasets import Row
+from services.trainer.novelty import NoveltyModel
+from shared.errors import NotFound
+from shared.schemas import InputContract, Labels, Modality, Population, Step
+
+Mode = Literal["faithful", "sound"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Hyper-parameters of one mode.
+
+    `balance`: what a training batch is drawn evenly over: nothing, the class, or (source, class).
+    `average`: decay of the moving average of the weights that is kept in place of the last step's; 0 keeps the last.
+    `smoothing`: how far the targets 0 and 1 are moved towards 1/2. `half`: train in bf16 where the processor has it;
+    evaluation is never in half precision.
+    `threads`: more of them than this do not help; on a busy machine they hinder.
+    """
+
+    epochs: int
+    batch: int
+    rate: float
+    folds: int = 5
+    schedule: Literal["constant", "plateau", "cosine"] = "constant"
+    balance: Literal["none", "class", "source"] = "none"
+    weight_decay: float = 0.0
+    smoothing: float = 0.0
+    average: float = 0.0
+    half: bool = False
+    threads: int = 2
+
+
+class Recipe(ABC):
+    """Architecture, pipeline, hyper-parameters and split of one documented model, and what its cards say."""
+
+    name: ClassVar[str]
+    modality: ClassVar[Modality]
+    finding: ClassVar[str]
+    labels: ClassVar[Labels]
+    present: ClassVar[frozenset[str]]
+    absent: ClassVar[frozenset[str]]
+    pipeline: ClassVar[list[Step]]
+    shape: ClassVar[tuple[int, ...]]
+    engine: ClassVar[Literal["onnxruntime", "openvino"]]
+    input: ClassVar[InputContract]
+    population: ClassVar[Population]
+    limits: ClassVar[tuple[str, ...]]
+    controls: ClassVar[Mapping[str, Control]]
+    sensitivity: ClassVar[float] = 0.90
+    """Out-of-fold sensitivity that the threshold must reach."""
+    novelty_quantile: ClassVar[float] = 0.98
+    """Share of held-out training inputs whose distance lies below the novelty threshold."""
+
+    @abstractmethod
+    def options(self, mode: Mode) -> Options:
+        """The document's settings (`faithful`), or ours (`sound`)."""
+
+    @abstractmethod
+    def network(self, mode: Mode, inputs: Tensor) -> nn.Module:
+        """An untrained network from float32 (n, *shape) to log-odds of the finding (n,).
+
+        `inputs` are the training inputs, for a standardiser inside the network; never the targets.
+        """
+
+    @abstractmethod
+    def novelty(self, inputs: Tensor) -> NoveltyModel:
+        """The out-of-distribution distance, fitted on training inputs (n, *shape)."""
+
+    def augment(self, inputs: Tensor, mode: Mode) -> Tensor:
+        """What training alone does to a batch (n, *shape); draws from torch's global generator."""
+        del mode
+        return inputs
+
+    def target(self, row: Row) -> int | None:
+        """1 with the finding, 0 without it, None when the row is not used."""
+        if row.label in self.present:
+            return 1
+        return 0 if row.label in self.absent else None
+
+    def initialisation(self) -> str:
+        """Where the weights start, for the card."""
+        return "random"
+
+
+RecipeType = TypeVar("RecipeType", bound=type[Recipe])
+_REGISTRY: dict[str, Recipe] = {}
+
+
+def register(recipe: RecipeType) -> RecipeType:
+    """Class decorator: make a recipe known under its name."""
+    _REGISTRY[recipe.name] = recipe()
+    return recipe
+
+
+def recipes() -> dict[str, Recipe]:
+    """All recipes by name: importing `recipes/` registers them."""
+    _discover()
+    return dict(sorted(_REGISTRY.items()))
+
+
+def find(name: str) -> Recipe:
+    """The recipe of this name. Raises NotFound."""
+    known = recipes()
+    if name not in known:
+        raise NotFound(detail=f"There is no recipe {name}. There are: {', '.join(known)}.")
+    return known[name]
+
+
+def parameters(network: nn.Module) -> int:
+    """Trainable parameters."""
+    return sum(weight.numel() for weight in network.parameters())
+
+
+@cache
+def _discover() -> None:
+    from services.trainer import recipes as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")

@@ -1,0 +1,1 @@
+"""Documented models: one file each. Importing the package's modules registers them; see `services.trainer.recipe`."""
