@@ -2,9 +2,11 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from shared.db.engine import Database
@@ -17,14 +19,16 @@ from shared.settings import Settings
 
 KEY_FILE = "first-admin-key"
 TENANT = "this machine"  # the hospital that `thoracle keys` means when none is named
+_PATIENCE_S = 60.0
 
 
 def main() -> None:
     """Get a fresh installation ready, or an upgraded one."""
     settings = Settings()
-    upgrade(settings)
     database = Database(settings)
     try:
+        await_database(database.engine, _PATIENCE_S)
+        upgrade(settings)
         for artefact in install_starters(settings, database):
             _say(f"version {artefact.card.name} {artefact.sha256[:12]}")
         key_file = settings.versions_dir.parent / KEY_FILE
@@ -34,6 +38,20 @@ def main() -> None:
                 _say(f"the first admin's key lies in {key_file}: make keys for named persons with it, then delete both")
     finally:
         database.close()
+
+
+def await_database(engine: Engine, seconds: float) -> None:
+    """Until PostgreSQL answers: not everything that starts containers waits for it. Raises what it said last."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            engine.connect().close()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def make_first_admin(session: Session, key_file: Path) -> bool:
