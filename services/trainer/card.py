@@ -1,7 +1,7 @@
 """The card and the notice of a version, put together from the recipe, the data and what was measured."""
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from services.trainer.evaluate import Judgement, Plan
 from services.trainer.prepared import Examples
 from services.trainer.sources import ages_seen, known
+from services.trainer.unseen import Unseen
 from shared import schemas
 from shared.schemas import Card, Interval, Metrics
 
@@ -30,6 +31,7 @@ class Made:
     golden: tuple[NDArray[np.float32], NDArray[np.float32]]
     junk_referred: tuple[int, int]
     across: Mapping[str, Interval]
+    unseen: Sequence[Unseen] = ()
 
 
 def make_card(plan: Plan, examples: Examples, judgement: Judgement, made: Made) -> Card:
@@ -132,7 +134,7 @@ def _warning(figures: Metrics) -> str | None:
 
 def _limits(plan: Plan, examples: Examples, judgement: Judgement, made: Made) -> list[str]:
     sources = [f"{name}: {known(name).caveat}." for name in sorted(set(examples.sources))]
-    unseen = [
+    lost = [
         f"Trained without the collection {name}, AUROC there is {area.value:.2f} ({area.low:.2f} to {area.high:.2f}): "
         "expect no more on recordings from elsewhere."
         for name, area in made.across.items()
@@ -142,7 +144,8 @@ def _limits(plan: Plan, examples: Examples, judgement: Judgement, made: Made) ->
         *plan.recipe.limits,
         *sources,
         *_link(examples),
-        *unseen,
+        *lost,
+        *(found.sentence for found in made.unseen),
         f"The threshold flags at least {plan.recipe.sensitivity:.0%} of the positives out of fold, over all sources "
         "together; on a source that is not listed it is untested.",
         f"Of {tried} generated inputs that are no study of this kind (noise, pictures, music, ...) {referred} were "

@@ -17,7 +17,7 @@ from services.trainer.prepared import Examples
 from shared import schemas
 
 Table = NDArray[np.float64]
-_TREES = {"n_estimators": 60, "max_depth": 4, "class_weight": "balanced", "n_jobs": 1}
+_TREES = {"n_estimators": 40, "max_depth": 4, "class_weight": "balanced", "n_jobs": 1}
 _BORDER = 0.1
 
 

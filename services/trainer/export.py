@@ -1,7 +1,7 @@
 """From a trained network to one ONNX graph: `input` float32 (n, *shape) to `score` (n,) and `distance` (n,).
 
 Large weights are rounded to float16 and stored so, with a cast back to float32: half the bytes, and the arithmetic
-stays float32. They are rounded before anything is measured, so the graph that was measured is the graph that serves.
+stays float32. They are rounded before anything is measured, so what was measured is what serves.
 """
 
 import copy
@@ -71,23 +71,29 @@ def run(path: Path, engine: str, precision: str, inputs: Floats, threads: int) -
     return np.concatenate(scores), np.concatenate(distances)
 
 
+def answer(graph: Graph, inputs: Floats) -> tuple[Floats, Floats]:
+    """Scores and distances of inputs (n, *shape) by torch in f32: what the exported graph gives within `PARITY`."""
+    with torch.inference_mode():
+        pieces = [graph(piece) for piece in torch.split(torch.from_numpy(inputs), _GROUP)]
+    scores, distances = (torch.cat(part).numpy() for part in zip(*pieces, strict=True))
+    return scores, distances
+
+
 def prove_parity(graph: Graph, inputs: Floats, served: tuple[Floats, Floats]) -> float:
     """The largest |Δp| between the trained and the exported graph. Raises VersionInvalid above 1e-4.
 
     Distances may differ by one part in a thousand.
     """
-    with torch.inference_mode():
-        pieces = [graph(piece) for piece in torch.split(torch.from_numpy(inputs), _GROUP)]
-    scores, distances = (torch.cat(part).double().numpy() for part in zip(*pieces, strict=True))
-    gap = float(np.abs(_sigmoid(scores) - _sigmoid(served[0].astype(np.float64))).max())
+    scores, distances = answer(graph, inputs)
+    gap = float(np.abs(_sigmoid(scores) - _sigmoid(served[0])).max())
     if not gap <= PARITY or not np.allclose(distances, served[1], rtol=1e-3, atol=1e-3):
         raise VersionInvalid(detail=f"The exported graph differs from the trained network by {gap:.1e} in probability.")
     return gap
 
 
-def _sigmoid(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    answer: NDArray[np.float64] = 1 / (1 + np.exp(-scores))
-    return answer
+def _sigmoid(scores: Floats) -> NDArray[np.float64]:
+    probabilities: NDArray[np.float64] = 1 / (1 + np.exp(-scores.astype(np.float64)))
+    return probabilities
 
 
 def _fold(module: nn.Module) -> None:

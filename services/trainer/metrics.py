@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
 from shared.schemas import Interval
@@ -15,17 +14,19 @@ _Z = 1.959964  # 95 %
 _BINS = 10
 
 
-def auroc(targets: Labels, scores: Floats) -> float:
-    """Area under the ROC curve by mid-ranks (Mann and Whitney); needs both classes."""
-    positives = int(targets.sum())
-    negatives = len(targets) - positives
-    ranks = float(rankdata(scores)[targets == 1].sum())
-    return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
+def auroc(targets: Labels, scores: Floats, weights: Floats | None = None) -> float:
+    """Area under the ROC curve, ties by half; `weights` (n,) count rows more than once. Needs both classes."""
+    counts = np.ones(len(targets)) if weights is None else weights
+    _, rank = np.unique(scores, return_inverse=True)
+    positives = np.bincount(rank, counts * targets)
+    negatives = np.bincount(rank, counts * (1 - targets))
+    below = np.cumsum(negatives) - negatives / 2
+    return float((positives * below).sum() / (positives.sum() * negatives.sum()))
 
 
-def auprc(targets: Labels, scores: Floats) -> float:
+def auprc(targets: Labels, scores: Floats, weights: Floats | None = None) -> float:
     """Average precision; its baseline is the share of positives."""
-    return float(average_precision_score(targets, scores))
+    return float(average_precision_score(targets, scores, sample_weight=weights))
 
 
 def wilson(hits: int, n: int) -> Interval:
@@ -37,7 +38,7 @@ def wilson(hits: int, n: int) -> Interval:
 
 
 def bootstrap(
-    statistic: Callable[[Labels, Floats], float],
+    statistic: Callable[[Labels, Floats, Floats], float],
     targets: Labels,
     scores: Floats,
     patients: Sequence[str],
@@ -46,15 +47,18 @@ def bootstrap(
 ) -> Interval:
     """Percentile interval (95 %) over resampled patients, those with and without a positive row drawn apart."""
     generator = np.random.default_rng(seed)
-    strata = _patients(targets, patients)
+    names, owner = np.unique(np.asarray(patients), return_inverse=True)
+    sick = np.bincount(owner, targets) > 0
     values = []
     for _ in range(draws):
-        drawn = [group[i] for group in strata for i in generator.integers(len(group), size=len(group))]
-        places = np.concatenate(drawn)
-        if 0 < targets[places].sum() < len(places):
-            values.append(statistic(targets[places], scores[places]))
+        counts = np.zeros(len(names))
+        for group in (np.flatnonzero(sick), np.flatnonzero(~sick)):
+            counts[group] = np.bincount(generator.integers(len(group), size=len(group)), minlength=len(group))
+        weights = counts[owner]
+        if 0 < weights @ targets < weights.sum():
+            values.append(statistic(targets, scores, weights))
     low, high = np.quantile(values, [0.025, 0.975])
-    return Interval(value=statistic(targets, scores), low=float(low), high=float(high))
+    return Interval(value=statistic(targets, scores, np.ones(len(targets))), low=float(low), high=float(high))
 
 
 def calibration_error(targets: Labels, probabilities: Floats) -> float:
@@ -74,11 +78,3 @@ def log_loss(targets: Labels, probabilities: Floats) -> float:
 def brier(targets: Labels, probabilities: Floats) -> float:
     """Mean squared error of the probability."""
     return float(np.mean((probabilities - targets) ** 2))
-
-
-def _patients(targets: Labels, patients: Sequence[str]) -> list[list[NDArray[np.int64]]]:
-    """Rows of each patient, in two lists: patients with a positive row, and the others."""
-    names, owner = np.unique(np.asarray(patients), return_inverse=True)
-    rows = [np.flatnonzero(owner == i) for i in range(len(names))]
-    sick = [group for group in rows if targets[group].any()]
-    return [sick, [group for group in rows if not targets[group].any()]]

@@ -16,6 +16,7 @@ from services.trainer.evaluate import Judgement, Plan
 from services.trainer.fit import Epoch
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Mode, Recipe, find, parameters
+from services.trainer.unseen import unseen
 from shared import registry, runtimes
 from shared.errors import Conflict
 from shared.schemas import Card
@@ -66,18 +67,21 @@ def train(
 ) -> Path:
     """Train, evaluate, export and seal one version into the folder `out`, and return it.
 
-    `exclude` names sources whose rows are left out. `cache` holds prepared tensors (THORACLE_HOME/cache when None).
+    `exclude` names sources that are not trained on; the card says how the version answers for them. `cache` holds
+    prepared tensors (THORACLE_HOME/cache when None).
     An earlier version in `out` is replaced; anything else there is refused (Conflict). Raises NotFound (recipe),
     BadRequest (data) and VersionInvalid (a gate refused to publish); then `out` is as it was.
     """
     recipe, limits = find(recipe_name), budget or Budget()
     _refuse_strangers(out)
     lower_priority(limits, recipe.options(mode).threads)
-    dataset = datasets.read(data).where(lambda row: row.source not in exclude)
-    report = _Reporter(on_progress)
+    report, everything = _Reporter(on_progress), datasets.read(data)
+    dataset = everything.where(lambda row: row.source not in exclude)
+    others = everything.where(lambda row: row.source in exclude and recipe.target(row) is not None)
     examples = prepared.load(dataset, recipe.pipeline, recipe.target, cache or _cache(), report.preparing)
+    unused = prepared.load(others, recipe.pipeline, recipe.target, cache or _cache()) if others.rows else None
     plan = _plan(recipe, mode, seed, limits, report)
-    run = _Run(plan, examples, name or f"{mode}-{seed}-{dataset.fingerprint[:8]}", dataset.fingerprint)
+    run = _Run(plan, examples, name or f"{mode}-{seed}-{dataset.fingerprint[:8]}", dataset.fingerprint, unused)
     with tempfile.TemporaryDirectory(dir=_parent(out), prefix=".training-") as scratch:
         staged = Path(scratch) / "version"
         staged.mkdir()
@@ -97,8 +101,9 @@ def lower_priority(budget: Budget, threads: int) -> None:
 class _Run:
     """One training run: folds, other sources, the version itself, publishing."""
 
-    def __init__(self, plan: Plan, examples: Examples, name: str, fingerprint: str) -> None:
+    def __init__(self, plan: Plan, examples: Examples, name: str, fingerprint: str, others: Examples | None) -> None:
         self.plan, self.examples, self.name, self.fingerprint = plan, examples, name, fingerprint
+        self.others = others
         self.started = time.monotonic()
 
     def publish(self, folder: Path) -> None:
@@ -120,6 +125,7 @@ class _Run:
             golden=self._serve(model, golden),
             junk_referred=self._refer_junk(model, judgement),
             across=across,
+            unseen=unseen(lambda inputs: self._serve(model, inputs), judgement, self.others) if self.others else (),
         )
         self._seal(folder, make_card(self.plan, self.examples, judgement, made))
 

@@ -55,16 +55,7 @@ class LungSoundCnn3(Recipe):
         """Faithful: batch 16, 30 epochs, plateau from 1e-3 down to 1e-6. Sound: balanced, averaged weights."""
         if mode == "faithful":
             return Options(epochs=30, batch=16, rate=1e-3, schedule="plateau", threads=1)
-        return Options(
-            epochs=25,
-            batch=16,
-            rate=1e-3,
-            schedule="cosine",
-            balance="class",
-            weight_decay=0.02,
-            smoothing=0.05,
-            half=True,
-        )
+        return Options(epochs=30, batch=16, rate=5e-4, schedule="cosine", balance="class", weight_decay=0.02, threads=1)
 
     def network(self, mode: Mode, inputs: Tensor) -> nn.Module:
         """(n, 1, 64, 64) to (n,). Pooling before ReLU gives the same numbers as after it and is faster."""
@@ -72,20 +63,23 @@ class LungSoundCnn3(Recipe):
         blocks: list[nn.Module] = [ThreeChannels()]
         for wide, narrow, kernel in ((3, 32, 3), (32, 64, 2), (64, 128, 2)):
             blocks += [nn.Conv2d(wide, narrow, kernel), nn.BatchNorm2d(narrow), nn.MaxPool2d(2), nn.ReLU()]
-        # The flat features are all positive, so Adam pushes the 16 units as one and after a few steps none answers
-        # any more (measured; the slides' own networks may have died so). Centred, without new parameters, they live.
+        # With he_normal dense layers on flat, all-positive features the 16 units soon answer nothing at all (measured;
+        # the slides' own networks may have died so). Centred features and small weights keep them alive.
         centre = nn.Identity() if mode == "faithful" else nn.LayerNorm(_FLAT, elementwise_affine=False)
         head = (nn.Flatten(), centre, nn.Linear(_FLAT, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2), Difference())
         network = nn.Sequential(*blocks, *head)
-        network.apply(_he_normal)
+        network.apply(_he_normal if mode == "faithful" else _gentle)
         return network.to(memory_format=torch.channels_last)
 
     def augment(self, inputs: Tensor, mode: Mode) -> Tensor:
-        """Faithful: rotation 5 degrees, zoom and shift 0.1. Sound: turned in time, bands hidden, small shifts."""
+        """Faithful: rotation 5 degrees, zoom and shift 0.1. Sound: turned in time only.
+
+        Shifts, other exposures and hidden bands cost 5 to 8 hundredths of AUROC on held-out children (measured):
+        where in the spectrum a wheeze lies, and that it is whole, is what there is to see.
+        """
         if mode == "faithful":
             return augment.move(inputs, rotate=5, zoom=0.1, shift=0.1)
-        moved = augment.move(augment.roll_columns(inputs), zoom=0.05, shift=0.03)
-        return augment.mask_bands(augment.tone(moved, gamma=0.2, contrast=0.2, noise=0.03), rows=6, columns=10)
+        return augment.roll_columns(inputs)
 
     def novelty(self, inputs: Tensor) -> NoveltyModel:
         """Eigenpictures of the spectrogram at 16 x 16."""
@@ -97,6 +91,12 @@ def _he_normal(layer: nn.Module) -> None:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def _gentle(layer: nn.Module) -> None:
+    _he_normal(layer)
+    if isinstance(layer, nn.Linear):
+        nn.init.normal_(layer.weight, std=0.01)
 
 
 def _level(examples: Examples) -> NDArray[np.float64]:
