@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from services.trainer import calibrate, controls, export, metrics
-from services.trainer.fit import Epoch, fit
+from services.trainer.fit import Epoch
 from services.trainer.folds import Places, folds
 from services.trainer.prepared import Examples
-from services.trainer.recipe import Mode, Options, Recipe
+from services.trainer.recipe import Mode, Options, Recipe, Task
 from services.trainer.sources import known
 from shared.schemas import Calibration, Interval, Metrics, Novelty, OperatingPoint, SourceFigures
 
@@ -28,6 +29,11 @@ class Plan:
     seed: int
     threads: int
     on_epoch: Callable[[str, Epoch], None]
+    keep: Path | None = None
+
+    def task(self, stage: str) -> Task:
+        """One fit of this plan."""
+        return Task(self.mode, self.options, self.seed, lambda epoch: self.on_epoch(stage, epoch), self.keep)
 
     @property
     def protocol(self) -> str:
@@ -66,8 +72,7 @@ class Judgement:
 
 def train_graph(plan: Plan, examples: Examples, stage: str) -> export.Graph:
     """Fit on the examples and assemble the graph as it would serve."""
-    network = fit(plan.recipe, plan.mode, plan.options, examples, plan.seed, lambda epoch: plan.on_epoch(stage, epoch))
-    return export.assemble(network, plan.recipe.novelty(torch.from_numpy(examples.inputs)))
+    return plan.recipe.fit(examples, plan.task(stage))
 
 
 def answer(plan: Plan, training: Examples, inputs: NDArray[np.float32], stage: str) -> tuple[Floats, Floats]:

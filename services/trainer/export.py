@@ -37,6 +37,15 @@ class Graph(nn.Module):
         """(n, *shape) to scores (n,) and distances (n,)."""
         return self.network(inputs), self.novelty(inputs)
 
+    @property
+    def size(self) -> int:
+        """Trainable parameters."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+    def program(self, shape: tuple[int, ...]) -> onnx.ModelProto:
+        """As ONNX, for inputs of this shape."""
+        return trace(self, shape, ["score", "distance"])
+
 
 def assemble(network: nn.Module, novelty: NoveltyModel) -> Graph:
     """The graph as it will serve: evaluation mode, batch normalisation folded in, large weights rounded to float16."""
@@ -50,17 +59,22 @@ def assemble(network: nn.Module, novelty: NoveltyModel) -> Graph:
 
 
 def write(graph: Graph, shape: tuple[int, ...], path: Path) -> None:
-    """Export and store. The group's axis is dynamic."""
+    """Export and store."""
+    model = graph.program(shape)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def trace(module: nn.Module, shape: tuple[int, ...], outputs: list[str]) -> onnx.ModelProto:
+    """A module from `input` (n, *shape) to `outputs` as ONNX. The group's axis is dynamic."""
     example = torch.zeros(2, *shape)
     program = torch.onnx.export(
-        graph, (example,), dynamo=True, input_names=["input"], output_names=["score", "distance"],
+        module, (example,), dynamo=True, input_names=["input"], output_names=outputs,
         dynamic_shapes=({0: torch.export.Dim("n")},), verbose=False,
     )  # fmt: skip
     if program is None:
         raise VersionInvalid(detail="The exporter gave no graph.")
-    model = _store_half(program.model_proto)
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    return _store_half(program.model_proto)
 
 
 def run(path: Path, engine: str, precision: str, inputs: Floats, threads: int) -> tuple[Floats, Floats]:

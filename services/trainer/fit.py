@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,9 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from services.trainer.prepared import Examples
-from services.trainer.recipe import Mode, Options, Recipe
+
+if TYPE_CHECKING:
+    from services.trainer.recipe import Mode, Options, Recipe
 
 _FLOOR = 1e-6  # smallest learning rate of the plateau schedule (source document 000)
 
@@ -33,7 +36,12 @@ class Epoch:
 
 
 def fit(
-    recipe: Recipe, mode: Mode, options: Options, examples: Examples, seed: int, on_epoch: Callable[[Epoch], None]
+    recipe: "Recipe",
+    mode: "Mode",
+    options: "Options",
+    examples: Examples,
+    seed: int,
+    on_epoch: Callable[[Epoch], None],
 ) -> nn.Module:
     """Train a new network on all examples and return it in evaluation mode, in float32."""
     inputs = torch.from_numpy(examples.inputs)
@@ -50,7 +58,7 @@ def fit(
 class _Run:
     """Optimiser, schedule and average of one fit."""
 
-    def __init__(self, recipe: Recipe, mode: Mode, options: Options, network: nn.Module) -> None:
+    def __init__(self, recipe: "Recipe", mode: "Mode", options: "Options", network: nn.Module) -> None:
         self.recipe, self.mode, self.options, self.network = recipe, mode, options, network
         self.optimiser = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=options.weight_decay)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimiser, patience=3, min_lr=_FLOOR)
@@ -93,7 +101,7 @@ class _Run:
             self.cosine.step()
 
 
-def _draw(examples: Examples, options: Options) -> Tensor:
+def _draw(examples: Examples, options: "Options") -> Tensor:
     """The places of one epoch: a permutation, or as many draws, evenly over the classes or (source, class)."""
     if options.balance == "none":
         return torch.randperm(len(examples))

@@ -3,16 +3,20 @@
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
+import torch
 from torch import Tensor, nn
 
+from services.trainer import export, fit
 from services.trainer.controls import Control
 from services.trainer.datasets import Row
 from services.trainer.novelty import NoveltyModel
+from services.trainer.prepared import Examples
 from shared.errors import NotFound
 from shared.schemas import InputContract, Labels, Modality, Population, Step
 
@@ -43,6 +47,20 @@ class Options:
     threads: int = 2
 
 
+@dataclass(frozen=True)
+class Task:
+    """One fit: with which settings, from which seed, and whom to tell after each epoch.
+
+    `keep` is a folder for what a fit that is interrupted and started again takes up; None keeps nothing.
+    """
+
+    mode: Mode
+    options: Options
+    seed: int
+    on_epoch: Callable[[fit.Epoch], None]
+    keep: Path | None = None
+
+
 class Recipe(ABC):
     """Architecture, pipeline, hyper-parameters and split of one documented model, and what its cards say."""
 
@@ -68,12 +86,17 @@ class Recipe(ABC):
     def options(self, mode: Mode) -> Options:
         """The document's settings (`faithful`), or ours (`sound`)."""
 
-    @abstractmethod
+    def fit(self, examples: Examples, task: Task) -> export.Graph:
+        """Train on all examples. By default a network in the common loop; estimators bring their own."""
+        network = fit.fit(self, task.mode, task.options, examples, task.seed, task.on_epoch)
+        return export.assemble(network, self.novelty(torch.from_numpy(examples.inputs)))
+
     def network(self, mode: Mode, inputs: Tensor) -> nn.Module:
         """An untrained network from float32 (n, *shape) to log-odds of the finding (n,).
 
         `inputs` are the training inputs, for a standardiser inside the network; never the targets.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def novelty(self, inputs: Tensor) -> NoveltyModel:

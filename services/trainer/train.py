@@ -15,7 +15,7 @@ from services.trainer.card import Made, make_card, make_notice
 from services.trainer.evaluate import Judgement, Plan
 from services.trainer.fit import Epoch
 from services.trainer.prepared import Examples
-from services.trainer.recipe import Mode, Recipe, find, parameters
+from services.trainer.recipe import Mode, Recipe, find
 from services.trainer.unseen import unseen
 from shared import registry, runtimes
 from shared.errors import Conflict
@@ -80,7 +80,7 @@ def train(
     others = everything.where(lambda row: row.source in exclude and recipe.target(row) is not None)
     examples = prepared.load(dataset, recipe.pipeline, recipe.target, cache or _cache(), report.preparing)
     unused = prepared.load(others, recipe.pipeline, recipe.target, cache or _cache()) if others.rows else None
-    plan = _plan(recipe, mode, seed, limits, report)
+    plan = _plan(recipe, mode, seed, limits, report, (cache or _cache()) / "runs")
     run = _Run(plan, examples, name or f"{mode}-{seed}-{dataset.fingerprint[:8]}", dataset.fingerprint, unused)
     with tempfile.TemporaryDirectory(dir=_parent(out), prefix=".training-") as scratch:
         staged = Path(scratch) / "version"
@@ -121,7 +121,7 @@ class _Run:
             name=self.name,
             fingerprint=self.fingerprint,
             seconds=time.monotonic() - self.started,
-            parameters=parameters(graph.network),
+            parameters=graph.size,
             golden=self._serve(model, golden),
             junk_referred=self._refer_junk(model, judgement),
             across=across,
@@ -165,11 +165,11 @@ class _Reporter:
         self.tell(Progress(stage, self.done, self.total, epoch, left))
 
 
-def _plan(recipe: Recipe, mode: Mode, seed: int, budget: Budget, report: _Reporter) -> Plan:
+def _plan(recipe: Recipe, mode: Mode, seed: int, budget: Budget, report: _Reporter, keep: Path) -> Plan:
     options = recipe.options(mode)
     options = replace(options, epochs=budget.epochs or options.epochs, folds=budget.folds or options.folds)
     report.total = options.epochs * (options.folds + 1)
-    return Plan(recipe, mode, options, seed, budget.threads, report.epoch)
+    return Plan(recipe, mode, options, seed, budget.threads, report.epoch, keep)
 
 
 def _cache() -> Path:
