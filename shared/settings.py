@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     slot_mb: int = Field(4, description="Largest prepared tensor, for the shared-memory slots")
 
     weights_dir: Path | None = Field(None, description="torchvision weight files, where its hub cannot be reached")
+    random_weights: bool = Field(
+        False, description="Start from random weights where a recipe's ImageNet weights are absent"
+    )
     url: str = Field("", description="Gateway that the command line asks; the one of this machine when empty")
     key: SecretStr = Field(SecretStr(""), description="API key of the command line; `HOME/key` when empty")
 

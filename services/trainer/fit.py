@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from services.trainer.backbones import Staged
+from services.trainer.bottleneck import features
 from services.trainer.prepared import Examples
 
 if TYPE_CHECKING:
@@ -42,17 +44,40 @@ def fit(
     examples: Examples,
     seed: int,
     on_epoch: Callable[[Epoch], None],
+    on_network: Callable[[Epoch, nn.Module], None] | None = None,
 ) -> nn.Module:
-    """Train a new network on all examples and return it in evaluation mode, in float32."""
+    """Train a new network on all examples and return it in evaluation mode, in float32.
+
+    `on_network` sees the network after every epoch, for checkpoints; it must not change it.
+    """
     inputs = torch.from_numpy(examples.inputs)
     targets = torch.from_numpy(examples.targets).float()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = recipe.network(mode, inputs)
-        run = _Run(recipe, mode, options, network)
+        learning, inputs = _learning(network, inputs)
+        run = _Run(recipe, mode, options, learning)
         for number in range(1, options.epochs + 1):
-            on_epoch(run.epoch(number, inputs, targets, _draw(examples, options)))
-    return run.result().eval()
+            epoch = run.epoch(number, inputs, targets, _draw(examples, options))
+            on_epoch(epoch)
+            if on_network is not None:
+                on_network(epoch, network)
+    return _whole(network, run.result()).eval()
+
+
+def _learning(network: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor]:
+    """What learns, and from what: the network from its inputs, or a head from the features of its frozen base."""
+    if isinstance(network, Staged) and network.still:
+        return network.head, features(network.base, inputs)
+    return network, inputs
+
+
+def _whole(network: nn.Module, learnt: nn.Module) -> nn.Module:
+    """What learnt, with the frozen base it belongs to."""
+    if isinstance(network, Staged) and network.still:
+        network.head = learnt
+        return network
+    return learnt
 
 
 class _Run:
@@ -71,7 +96,7 @@ class _Run:
         self.network.train()
         total, counts = 0.0, torch.zeros(4, dtype=torch.int64)
         for places in _batches(order, self.options.batch):
-            loss, scores = self._step(inputs[places], targets[places])
+            loss, scores = self._step(inputs[places].float(), targets[places])
             total += loss * len(places)
             counts += _counts(scores, targets[places])
         self._schedule(total)
@@ -84,8 +109,9 @@ class _Run:
 
     def _step(self, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         smoothing = self.options.smoothing
+        inputs, targets = self.recipe.mix(inputs, targets, self.mode)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half):
-            scores = self.network(self.recipe.augment(inputs, self.mode)).float()
+            scores = self.network(inputs).float()
         loss = functional.binary_cross_entropy_with_logits(scores, targets * (1 - smoothing) + smoothing / 2)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -105,11 +131,21 @@ def _draw(examples: Examples, options: "Options") -> Tensor:
     """The places of one epoch: a permutation, or as many draws, evenly over the classes or (source, class)."""
     if options.balance == "none":
         return torch.randperm(len(examples))
+    if options.balance == "upsample":
+        return _upsampled(torch.from_numpy(examples.targets))
     sources = examples.sources if options.balance == "source" else [""] * len(examples)
     groups = list(zip(sources, examples.targets.tolist(), strict=True))
     sizes = Counter(groups)
     weights = torch.tensor([1.0 / sizes[group] for group in groups])
     return torch.multinomial(weights, len(examples), replacement=True)
+
+
+def _upsampled(targets: Tensor) -> Tensor:
+    """All places in random order, those of the rarer class as often as they fit into the other class."""
+    present, absent = torch.nonzero(targets == 1).flatten(), torch.nonzero(targets == 0).flatten()
+    rare, common = sorted((present, absent), key=len)
+    order = torch.cat([common, rare.repeat(max(1, len(common) // max(1, len(rare))))])
+    return order[torch.randperm(len(order))]
 
 
 def _batches(order: Tensor, size: int) -> Iterator[Tensor]:

@@ -27,7 +27,8 @@ Mode = Literal["faithful", "sound"]
 class Options:
     """Hyper-parameters of one mode.
 
-    `balance`: what a training batch is drawn evenly over: nothing, the class, or (source, class).
+    `balance`: what a training batch is drawn evenly over: nothing, the class, or (source, class); `upsample` repeats
+    each row of the rarer class as often as it fits into the other, and drops none.
     `average`: decay of the moving average of the weights that is kept in place of the last step's; 0 keeps the last.
     `smoothing`: how far the targets 0 and 1 are moved towards 1/2. `half`: train in bf16 where the processor has it;
     evaluation is never in half precision.
@@ -39,7 +40,7 @@ class Options:
     rate: float
     folds: int = 5
     schedule: Literal["constant", "plateau", "cosine"] = "constant"
-    balance: Literal["none", "class", "source"] = "none"
+    balance: Literal["none", "upsample", "class", "source"] = "none"
     weight_decay: float = 0.0
     smoothing: float = 0.0
     average: float = 0.0
@@ -107,6 +108,14 @@ class Recipe(ABC):
         del mode
         return inputs
 
+    def mix(self, inputs: Tensor, targets: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
+        """As `augment`, where the targets (n,) change as well (mixup); they may then lie between 0 and 1."""
+        return self.augment(inputs, mode), targets
+
+    def variants(self) -> Mapping[str, Options]:
+        """Other settings that the document tried, by name: a ladder to reproduce beside `options`."""
+        return {}
+
     def target(self, row: Row) -> int | None:
         """1 with the finding, 0 without it, None when the row is not used."""
         if row.label in self.present:
@@ -143,8 +152,8 @@ def find(name: str) -> Recipe:
 
 
 def parameters(network: nn.Module) -> int:
-    """Trainable parameters."""
-    return sum(weight.numel() for weight in network.parameters())
+    """Trainable parameters; those of a frozen base do not count."""
+    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
 
 
 @cache
