@@ -19,7 +19,7 @@ from services.trainer.recipe import Mode, Recipe, find
 from services.trainer.unseen import unseen
 from shared import registry, runtimes
 from shared.errors import Conflict
-from shared.schemas import Card
+from shared.schemas import Card, Interval
 from shared.settings import Settings
 
 
@@ -82,10 +82,12 @@ def train(
     unused = prepared.load(others, recipe.pipeline, recipe.target, cache or _cache()) if others.rows else None
     plan = _plan(recipe, mode, seed, limits, report, (cache or _cache()) / "runs")
     run = _Run(plan, examples, name or f"{mode}-{seed}-{dataset.fingerprint[:8]}", dataset.fingerprint, unused)
+    learnt = run.learn()
+    # Made as late as possible: whoever kills a long training leaves no scratch folder behind.
     with tempfile.TemporaryDirectory(dir=_parent(out), prefix=".training-") as scratch:
         staged = Path(scratch) / "version"
         staged.mkdir()
-        run.publish(staged)
+        run.publish(learnt, staged)
         _replace(staged, out)
     return out
 
@@ -98,6 +100,13 @@ def lower_priority(budget: Budget, threads: int) -> None:
         process.nice(budget.nice)
 
 
+@dataclass(frozen=True)
+class _Learnt:
+    judgement: Judgement
+    across: dict[str, Interval]
+    graph: export.Graph
+
+
 class _Run:
     """One training run: folds, other sources, the version itself, publishing."""
 
@@ -106,12 +115,16 @@ class _Run:
         self.others = others
         self.started = time.monotonic()
 
-    def publish(self, folder: Path) -> None:
-        """Write a sealed version into an empty folder and load it as a worker would."""
+    def learn(self) -> _Learnt:
+        """Everything that takes long: folds, other sources, the network itself."""
         held = evaluate.out_of_fold(self.plan, self.examples)
         judgement = evaluate.judge(self.plan, self.examples, held)
         across = evaluate.across_sources(self.plan, self.examples)
-        graph = evaluate.train_graph(self.plan, self.examples, "all patients")
+        return _Learnt(judgement, across, evaluate.train_graph(self.plan, self.examples, "all patients"))
+
+    def publish(self, learnt: _Learnt, folder: Path) -> None:
+        """Write a sealed version into an empty folder and load it as a worker would."""
+        judgement, graph = learnt.judgement, learnt.graph
         model = folder / "model.onnx"
         export.write(graph, self.plan.recipe.shape, model)
         export.prove_parity(graph, self.examples.inputs, self._serve(model, self.examples.inputs))
@@ -124,7 +137,7 @@ class _Run:
             parameters=graph.size,
             golden=self._serve(model, golden),
             junk_referred=self._refer_junk(model, judgement),
-            across=across,
+            across=learnt.across,
             unseen=unseen(lambda inputs: self._serve(model, inputs), judgement, self.others) if self.others else (),
         )
         self._seal(folder, make_card(self.plan, self.examples, judgement, made))
