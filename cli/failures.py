@@ -12,7 +12,8 @@ from shared.errors import ThoracleError
 from shared.settings import Settings
 
 # Which extra a missing package belongs to; the rest is the worker's.
-_EXTRAS = {"torch": "trainer", "torchvision": "trainer", "sklearn": "trainer", "hyperopt": "trainer", "onnx": "trainer"}
+_TRAINER = ("torch", "torchvision", "sklearn", "scipy", "hyperopt", "onnx", "matplotlib", "librosa")
+_EXTRAS = dict.fromkeys(_TRAINER, "trainer")
 # Named rather than imported: most commands never need the database's libraries, which take long to load.
 _DATABASE = ("OperationalError", "ProgrammingError")
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import demo, doctor, jobs, keys, recipes, samples, submit, train, up, versions
+from cli.commands import demo, doctor, jobs, keys, recipes, reports, samples, submit, train, up, versions
 from cli.failures import Friendly
 
 app = typer.Typer(
@@ -24,6 +24,10 @@ app.add_typer(keys.app, name="keys")
 app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
 app.command("publish")(train.publish)
+app.command("validate")(reports.validate)
+app.command("explore")(reports.explore)
+app.command("evaluate")(reports.evaluate)
+app.command("compare")(reports.compare)
 app.command("samples")(samples.samples)
 app.command("doctor")(doctor.doctor)
 

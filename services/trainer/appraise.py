@@ -244,8 +244,8 @@ def _overlap(card: Card, data: Dataset) -> list[str]:
     trained = data.where(lambda row: row.source in card.data.sources)
     if card.data.fingerprint in (data.fingerprint, trained.fingerprint):
         return [
-            "This folder holds the data that the version was trained on (same fingerprint): the figures of these "
-            "sources are flattered and prove nothing. The card's own figures are out of fold."
+            f"This folder holds the data that the version was trained on (same fingerprint): the figures of "
+            f"{', '.join(card.data.sources)} are flattered and prove nothing. The card's own figures are out of fold."
         ]
     shared_names = sorted({row.source for row in trained.rows})
     if shared_names:

@@ -124,8 +124,9 @@ def _home(rows: tuple[Row, ...], name: str) -> str:
     labels: dict[str, set[str]] = {}
     for row in rows:
         labels.setdefault(row.source, set()).add(row.label)
-    counted = Counter(row.source for row in rows if row.label == name)
-    return max(counted, key=lambda source: (len(labels[source]), counted[source], source))
+    counted = Counter(row.source for row in rows)
+    having = [source for source in counted if name in labels[source]]
+    return max(having, key=lambda source: (len(labels[source]), counted[source], source))
 
 
 def _samples(rows: tuple[Row, ...]) -> dict[str, list[Floats]]:

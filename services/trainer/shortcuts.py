@@ -85,12 +85,17 @@ def _of_label(folder: Path, files: list[File], name: str, seed: int) -> list[Sho
         splits = list(folds(examples, _FOLDS, seed))
     return [
         _told(measured.name, name, measured.auroc)
-        for measured in controls.measure(_known(files), examples, splits, seed)
+        for measured in controls.measure(_telling(files, examples), examples, splits, seed)
     ]
 
 
+def _telling(files: list[File], examples: Examples) -> dict[str, Control]:
+    """The controls that these files differ in; the others cannot tell anything."""
+    return {name: control for name, control in _known(files).items() if np.ptp(control.read(examples), axis=0).any()}
+
+
 def _known(files: list[File]) -> dict[str, Control]:
-    """The controls whose facts these files have and that are not the same for all of them."""
+    """The controls that sound, or pictures, have facts for."""
     sound = any(file.media_type.startswith("audio/") for file in files)
     available = controls.SOUND if sound else controls.PICTURE
     chosen = {name: control for name, control in available.items() if name in _FACTS}

@@ -68,11 +68,19 @@ def _finding(code: str, severity: Severity, sentence: str, files: Iterable[str])
 
 def _each(code: str, severity: Severity, sentence: str, files: list[File]) -> list[Finding]:
     """One finding about these files, or none."""
-    return [_finding(code, severity, sentence.format(n=len(files)), [file.path for file in files])] if files else []
+    return (
+        [_finding(code, severity, sentence.format(n=_count(len(files), "file")), [file.path for file in files])]
+        if files
+        else []
+    )
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _missing(files: list[File]) -> list[Finding]:
-    sentence = "{n} files of the index are not in the folder: training would stop."
+    sentence = "Listed, but not in the folder: {n}. Training would stop."
     return _each("missing_file", "error", sentence, [file for file in files if not file.sha256])
 
 
@@ -82,11 +90,15 @@ def _undecodable(files: list[File]) -> list[Finding]:
     for file in files:
         if file.problem:
             by_reason[file.problem].append(file)
-    return [f for why, those in by_reason.items() for f in _each("undecodable", "error", f"{{n}} × {why}", those)]
+    return [
+        f
+        for why, those in by_reason.items()
+        for f in _each("undecodable", "error", f"Not readable: {{n}}. {why}", those)
+    ]
 
 
 def _doubtful(files: list[File]) -> list[Finding]:
-    sentence = "{n} files can be read but not used (too short, silent, blank, ...): they would be left out."
+    sentence = "Readable, but of no use (too short, silent, blank, ...): {n}. Training leaves them out."
     return _each("unusable", "warning", sentence, [file for file in files if file.doubt])
 
 
@@ -94,14 +106,14 @@ def _unnamed(files: list[File]) -> list[Finding]:
     patients = [file for file in files if not file.patient]
     labels = [file for file in files if not file.label]
     return [
-        *_each("no_patient", "error", "{n} files name no patient: no honest split is possible.", patients),
-        *_each("no_label", "error", "{n} files have no label.", labels),
+        *_each("no_patient", "error", "Without a patient: {n}. No honest split is possible.", patients),
+        *_each("no_label", "error", "Without a label: {n}.", labels),
     ]
 
 
 def _altered(files: list[File]) -> list[Finding]:
     altered = [file for file in files if file.claimed and file.sha256 and file.claimed.lower() != file.sha256]
-    return _each("altered", "error", "{n} files are not the ones that the index describes (other sha256).", altered)
+    return _each("altered", "error", "Not the content that the index describes (another sha256): {n}.", altered)
 
 
 def _twins(files: list[File]) -> list[Finding]:
@@ -112,10 +124,10 @@ def _twins(files: list[File]) -> list[Finding]:
             groups[file.sha256].append(file)
     twins = [group for group in groups.values() if len(group) > 1]
     return [
-        *_conflict(twins, "label_conflict", "label", "{n} files have a twin of the same content with another label."),
-        *_conflict(twins, "twin_patients", "patient", "{n} files have a twin of the same content of another patient."),
-        *_conflict(twins, "twin_splits", "split", "{n} files have a twin of the same content in another split."),
-        *_each("duplicate", "warning", "{n} files are there more than once; each would count once.", _agreeing(twins)),
+        *_conflict(twins, "label_conflict", "label", "The same content with different labels: {n}."),
+        *_conflict(twins, "twin_patients", "patient", "The same content of different patients: {n}."),
+        *_conflict(twins, "twin_splits", "split", "The same content in different splits: {n}."),
+        *_each("duplicate", "warning", "There more than once: {n}. Each content counts once.", _agreeing(twins)),
     ]
 
 
@@ -139,7 +151,7 @@ def _near(files: list[File]) -> list[Finding]:
     patients = [(a, b) for a, b in couples if a.label == b.label and a.patient != b.patient]
     rest = [(a, b) for a, b in couples if a.label == b.label and a.patient == b.patient]
     return [
-        *_couples("near_labels", "nearly the same, but have different labels", labels),
+        *_couples("near_labels", "nearly the same, but with different labels", labels),
         *_couples("near_patients", "nearly the same, but of two patients: a split may part them", patients),
         *_couples("near_duplicate", "nearly the same (another encoding, size or loudness?)", rest),
     ]
@@ -147,15 +159,17 @@ def _near(files: list[File]) -> list[Finding]:
 
 def _couples(code: str, what: str, couples: list[tuple[File, File]]) -> list[Finding]:
     names = [f"{a.path} ≈ {b.path}" for a, b in couples]
-    return [_finding(code, "warning", f"{len(couples)} pairs of files are {what}.", names)] if couples else []
+    return [_finding(code, "warning", f"{_count(len(couples), 'pair')} of files, {what}.", names)] if couples else []
 
 
 def _patients(files: list[File]) -> list[Finding]:
     labels, splits = _by_patient(files, "label"), _by_patient(files, "split")
     torn = [patient for patient, words in splits.items() if len(words) > 1]
     both = [patient for patient, words in labels.items() if len(words) > 1]
-    words = f"{len(torn)} patients are in more than one split: what is tested was seen in training."
-    said = f"{len(both)} patients have files with different labels: true for some diseases, else a mistake."
+    words = f"In more than one split: {_count(len(torn), 'patient')}. What is tested was seen in training."
+    said = (
+        f"With different labels: {_count(len(both), 'patient')}. Right where a disease comes and goes, else a mistake."
+    )
     return [
         *([_finding("patient_in_two_splits", "error", words, torn)] if torn else []),
         *([_finding("patient_with_two_labels", "warning", said, both)] if both else []),
@@ -172,7 +186,7 @@ def _by_patient(files: list[File], column: str) -> dict[str, set[str]]:
 
 def _one_sided(files: list[File]) -> list[Finding]:
     names = one_sided(files)
-    sentence = f"{len(names)} sources hold one label only, so whatever marks the source marks the label."
+    sentence = f"With one label only: {_count(len(names), 'source')}. Whatever marks the source marks the label."
     return [_finding("one_label_source", "warning", sentence, names)] if names else []
 
 

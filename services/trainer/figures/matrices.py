@@ -71,8 +71,8 @@ def _matrix(axes: Axes, table: Floats, title: str, names: tuple[str, str], form:
     for row, column in np.ndindex(2, 2):
         share = table[row, column]
         shown = "none" if np.isnan(share) else form.format(share)
-        # Cividis is dark below one half: white there, black above; on an empty cell the page's own ink.
-        colour = INK if np.isnan(share) else "white" if share < 0.55 * top else "black"
+        # White on the dark lower part of cividis, black above it; on an empty cell the page's own ink.
+        colour = INK if np.isnan(share) else "white" if share < 0.45 * top else "black"
         axes.text(column, row, shown, ha="center", va="center", fontsize=15, color=colour)
     axes.set_xticks([0, 1], [f"not flagged\n({names[0]})", f"flagged\n({names[1]})"])
     axes.set_yticks([0, 1], list(names), rotation=90, va="center")

@@ -20,7 +20,7 @@ def comparison_report(modality: Modality, groups: Sequence[Comparable]) -> str:
             "protocol": group.protocol,
             "sources": ", ".join(group.sources),
             "fingerprint": group.fingerprint,
-            "rows": [row(entry) for entry in group.entries],
+            "rows": [[_folded(cell) for cell in row(entry)] for entry in group.entries],
             "pictures": _pictures(group),
             "warnings": [f"{_named(entry)}: {entry.warning}" for entry in group.entries if entry.warning],
         }
@@ -75,6 +75,11 @@ def _pictures(group: Comparable) -> list[Shown]:
               "longer hatched part is more disease missed.", model_bars(names, found, missed)),
         Shown("AUROC with intervals", "Where intervals overlap, the order of the rows is no proof.", forest(lines)),
     ]  # fmt: skip
+
+
+def _folded(cell: object) -> object:
+    """Narrower: what is in brackets, and what follows a sum, on a line of its own."""
+    return cell.replace(" (", "\n(").replace(" + ", " +\n") if isinstance(cell, str) else cell
 
 
 def _named(entry: Entry) -> str:

@@ -10,7 +10,7 @@ from services.trainer.figures.forest import Line, forest
 from services.trainer.figures.matrices import Counts, matrices
 from services.trainer.figures.training import EpochLike
 from services.trainer.reports.page import Shown, render, spread
-from shared.schemas import Card
+from shared.schemas import Card, Interval
 
 _COLUMNS = ("Source", "Inputs", "Patients", "With finding", "AUROC", "AUPRC", "Sensitivity", "Specificity", "Brier",
             "Log loss", "Calibration error", "Referred")  # fmt: skip
@@ -74,7 +74,7 @@ def _forest(card: Card, found: Appraisal) -> Shown:
 
 def _row(figures: Figures) -> list[object]:
     numbers = [figures.n, figures.patients, figures.positives]
-    areas = [spread(i) for i in (figures.auroc, figures.auprc, figures.sensitivity, figures.specificity)]
+    areas = [_two_lines(i) for i in (figures.auroc, figures.auprc, figures.sensitivity, figures.specificity)]
     errors = [f"{value:.3f}" for value in (figures.brier, figures.log_loss, figures.calibration_error)]
     return [figures.source, *numbers, *areas, *errors, figures.referred]
 
@@ -82,9 +82,14 @@ def _row(figures: Figures) -> list[object]:
 def _card_rows(card: Card) -> list[list[object]]:
     point, data = card.operating_point, card.data
     total: list[object] = ["all sources", data.n, data.patients, data.positives]
-    total += [spread(i) for i in (card.metrics.auroc, point.sensitivity, point.specificity)]
-    return [total, *([f.source, f.n, f.patients, f.positives, *map(spread, (f.auroc, f.sensitivity, f.specificity))]
+    total += [_two_lines(i) for i in (card.metrics.auroc, point.sensitivity, point.specificity)]
+    return [total, *([f.source, f.n, f.patients, f.positives, *map(_two_lines, (f.auroc, f.sensitivity, f.specificity))]
                      for f in card.metrics.per_source)]  # fmt: skip
+
+
+def _two_lines(interval: Interval | None) -> str:
+    """For a narrow column: the figure above its interval."""
+    return spread(interval).replace(" ", "\n", 1)
 
 
 def _matrices(card: Card, overall: Figures) -> Shown:
