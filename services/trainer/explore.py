@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from services.trainer import inventory, prepared
 from services.trainer.datasets import Dataset, Row
@@ -63,10 +64,10 @@ def embed(table: Floats) -> Floats:
     if len(table) < 4:
         return np.zeros((len(table), 2))
     perplexity = min(30.0, (len(table) - 1) / 3)
-    start = "pca" if min(table.shape) >= 2 else "random"
-    mapped = TSNE(perplexity=perplexity, init=start, random_state=_SEED).fit_transform(
-        StandardScaler().fit_transform(table)
-    )
+    method = TSNE(perplexity=perplexity, init="pca", random_state=_SEED)
+    # More threads spin for one another while the machine is busy with something else.
+    with threadpool_limits(1):
+        mapped = method.fit_transform(StandardScaler().fit_transform(table))
     return np.asarray(mapped, dtype=np.float64)
 
 

@@ -141,9 +141,17 @@ def test_evaluate_agrees_with_what_serves_and_says_that_the_data_were_seen(
     assert all(limit in page.text for limit in card.limits)
 
 
-def test_the_warning_of_the_card_leads_the_page(versions: Path, tiny: Callable[[str], Path], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def judged(versions: Path, tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> "Judged":
     artefact = registry.verify(versions / "sound")
-    found, answers = appraise.appraise(artefact, tiny("cough"), tmp_path, threads=1)
+    return artefact, *appraise.appraise(artefact, tiny("cough"), tmp_path_factory.mktemp("cache"), threads=1)
+
+
+Judged = tuple[registry.Artefact, appraise.Appraisal, appraise.Answers]
+
+
+def test_the_warning_of_the_card_leads_the_page(judged: Judged) -> None:
+    artefact, found, answers = judged
     assert answers.referred.sum() == found.overall.referred
     card = artefact.card.model_copy(update={"warning": "The figures are <worth> nothing."})
     warned = found.model_copy(update={"sentences": [card.warning]})
@@ -151,9 +159,8 @@ def test_the_warning_of_the_card_leads_the_page(versions: Path, tiny: Callable[[
     assert page.text.index("The figures are <worth> nothing.") < page.text.index("Figures on this folder")
 
 
-def test_what_decide_refers_is_referred(versions: Path, tiny: Callable[[str], Path], tmp_path: Path) -> None:
-    artefact = registry.verify(versions / "sound")
-    _, answers = appraise.appraise(artefact, tiny("cough"), tmp_path, threads=1)
+def test_what_decide_refers_is_referred(judged: Judged) -> None:
+    artefact, _, answers = judged
     narrow = artefact.card.model_copy(update={"novelty": artefact.card.novelty.model_copy(update={"threshold": -1.0})})
     changed = registry.Artefact(artefact.sha256, artefact.folder, narrow)
     assert appraise.answer(changed, answers.examples, 1).referred.all()
