@@ -81,13 +81,13 @@ def words(code: object) -> str:
 
 
 def explanation(job: Mapping[str, Any]) -> str:
-    """The sentences of a job: the result's own, its warning, what was noted about the input; or why there is none."""
+    """The sentences of a job: the result's own (its warning leads it), then the input's quality; or why none."""
     result, error = job.get("result"), job.get("error")
     if error:
         return str(error["detail"])
     if not result:
         return str(job.get("sentence") or "")
-    return _lines(result["sentence"], result["warning"], *(note["text"] for note in result["quality"]))
+    return _lines(result["sentence"], *(note["text"] for note in result["quality"]))
 
 
 def _times(timings: Mapping[str, float] | None) -> str | None:

@@ -58,7 +58,7 @@ def test_the_demo_says_everything_on_one_level() -> None:
     [
         (NotFound(), "There is nothing here"),
         (ModuleNotFoundError("no", name="torch.nn"), "thoracle[trainer]"),
-        (ModuleNotFoundError("no", name="librosa"), "thoracle[worker]"),
+        (ModuleNotFoundError("no", name="soundfile"), "thoracle[worker]"),
         (ModuleNotFoundError("no", name="uvicorn"), "thoracle[api]"),
         (FileNotFoundError(2, "No such file or directory", "x.png"), "x.png: No such file or directory."),
     ],
