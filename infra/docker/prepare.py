@@ -30,7 +30,7 @@ def main() -> None:
         await_database(database.engine, _PATIENCE_S)
         upgrade(settings)
         for artefact in install_starters(settings, database):
-            _say(f"version {artefact.card.name} {artefact.sha256[:12]}")
+            _say(f"{artefact.card.modality} version {artefact.card.name} {artefact.sha256[:12]}")
         key_file = settings.versions_dir.parent / KEY_FILE
         key_file.parent.mkdir(parents=True, exist_ok=True)
         with database.begin() as session:
