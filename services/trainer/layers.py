@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Standardise(nn.Module):
@@ -21,12 +22,22 @@ class Standardise(nn.Module):
 
 
 class Exposure(nn.Module):
-    """Mean 0 and deviation 1 per picture, so that brightness and contrast of a device carry nothing."""
+    """Mean 0 and deviation 1 per picture, its border hidden, so that neither a device's exposure nor a frame counts.
+
+    `border` in pixels; it becomes 0, the mean of what is left.
+    """
+
+    def __init__(self, border: int) -> None:
+        super().__init__()
+        self.border = border
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, 1, h, w) to (n, 1, h, w)."""
-        centred = inputs - inputs.mean((2, 3), keepdim=True)
-        return centred / (centred.square().mean((2, 3), keepdim=True) + 1e-4).sqrt()
+        rim = self.border
+        inside = inputs[:, :, rim:-rim, rim:-rim]
+        centred = inside - inside.mean((2, 3), keepdim=True)
+        scaled = centred / (centred.square().mean((2, 3), keepdim=True) + 1e-4).sqrt()
+        return functional.pad(scaled, (rim, rim, rim, rim))
 
 
 class ThreeChannels(nn.Module):

@@ -11,6 +11,8 @@ from services.trainer.recipe import Mode, Options, Recipe, register
 from shared.schemas import InputContract, Labels, Modality, Population
 from shared.transforms.pipelines import PIPELINES
 
+_BORDER = 22  # pixels, a tenth: the border alone tells the sources apart with AUROC 0.98
+
 
 @register
 class ChestXrayCnn(Recipe):
@@ -36,11 +38,15 @@ class ChestXrayCnn(Recipe):
     novelty_quantile = 0.96
 
     def options(self, mode: Mode) -> Options:
-        """Faithful: Adam at 1e-3, batch 32, 10 epochs over balanced classes. Sound: evenly over sources too."""
+        """Faithful: Adam at 1e-3, batch 32, 10 epochs over balanced classes. Sound: even over sources, slow, short.
+
+        At 5e-4 it learnt the sources so well that X-rays of COVID-19 from elsewhere scored as the NIH's normal ones do
+        (AUROC 0.51); at 3e-4 it is 0.6 to 0.7, one fold each.
+        """
         if mode == "faithful":
             return Options(epochs=10, batch=32, rate=1e-3, folds=3, balance="class", half=True)
         return Options(
-            epochs=8, batch=16, rate=5e-4, folds=3, schedule="cosine", balance="source", weight_decay=0.05,
+            epochs=8, batch=16, rate=3e-4, folds=3, schedule="cosine", balance="source", weight_decay=0.05,
             smoothing=0.1, half=True,
         )  # fmt: skip
 
@@ -50,7 +56,7 @@ class ChestXrayCnn(Recipe):
         faithful = mode == "faithful"
         drop = nn.Dropout if faithful else nn.Dropout2d
         network = nn.Sequential(
-            nn.Identity() if faithful else Exposure(),
+            nn.Identity() if faithful else Exposure(_BORDER),
             ThreeChannels(),
             *(nn.Conv2d(3, 32, 3), nn.ReLU()),
             *(nn.Conv2d(32, 128, 3), nn.MaxPool2d(2), nn.ReLU(), drop(0.25)),
