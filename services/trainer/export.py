@@ -6,6 +6,7 @@ stays float32. They are rounded before anything is measured, so what was measure
 
 import copy
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -20,6 +21,7 @@ from shared.errors import VersionInvalid
 from shared.runtimes import open_graph
 
 Floats = NDArray[np.float32]
+Module = TypeVar("Module", bound=nn.Module)
 PARITY = 1e-4
 _LARGE = 1024  # elements; smaller tensors are biases and scales, where rounding costs more than it saves
 _GROUP = 32
@@ -39,8 +41,8 @@ class Graph(nn.Module):
 
     @property
     def size(self) -> int:
-        """Trainable parameters."""
-        return sum(weight.numel() for weight in self.network.parameters())
+        """Trainable parameters; those of a frozen base do not count."""
+        return sum(weight.numel() for weight in self.network.parameters() if weight.requires_grad)
 
     def program(self, shape: tuple[int, ...]) -> onnx.ModelProto:
         """As ONNX, for inputs of this shape."""
@@ -51,11 +53,16 @@ def assemble(network: nn.Module, novelty: NoveltyModel) -> Graph:
     """The graph as it will serve: evaluation mode, batch normalisation folded in, large weights rounded to float16."""
     graph = Graph(copy.deepcopy(network), novelty).eval()
     _fold(graph)
+    return rounded(graph)
+
+
+def rounded(module: Module) -> Module:
+    """The same module, its large weights rounded in place to float16."""
     with torch.no_grad():
-        for tensor in (*graph.parameters(), *graph.buffers()):
+        for tensor in (*module.parameters(), *module.buffers()):
             if tensor.numel() >= _LARGE and tensor.is_floating_point():
                 tensor.copy_(tensor.half().float())
-    return graph
+    return module
 
 
 def write(graph: Graph, shape: tuple[int, ...], path: Path) -> None:
