@@ -10,6 +10,8 @@ from kombu.exceptions import OperationalError
 from shared.settings import Settings
 
 WORK_TASK = "thoracle.work"
+TRAIN_TASK = "thoracle.train"
+TRAINING = "training"  # the queue of training runs, and what to call `Waker.wake` with
 _log = structlog.get_logger()
 
 
@@ -93,7 +95,8 @@ class Waker:
 
     def _send(self, modality: str) -> None:
         try:
-            self._app.send_task(WORK_TASK, queue=queue_name(modality), retry=False, expires=60)
+            task, queue = (TRAIN_TASK, TRAINING) if modality == TRAINING else (WORK_TASK, queue_name(modality))
+            self._app.send_task(task, queue=queue, retry=False, expires=60)
         except (OperationalError, OSError) as error:
             # The row is committed; an idle worker looks by itself.
             _log.warning("wake_failed", modality=modality, error=type(error).__name__)

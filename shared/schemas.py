@@ -36,6 +36,17 @@ TERMINAL = frozenset(
 )
 
 
+class RunState(StrEnum):
+    """Where a training run is; as with jobs, a terminal state is entered once (until somebody tries again)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DEAD = "dead"
+
+
 class Priority(StrEnum):
     """Classes of urgency over all modalities."""
 

@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     random_weights: bool = Field(
         False, description="Start from random weights where a recipe's ImageNet weights are absent"
     )
+    datasets_dir: Path | None = Field(
+        None, description="Folders that may be trained on, each with an index.csv; `HOME/datasets` when empty"
+    )
+    trainer_threads: int = Field(2, ge=1, description="Processor cores that training may use")
     url: str = Field("", description="Gateway that the command line asks; the one of this machine when empty")
     key: SecretStr = Field(SecretStr(""), description="API key of the command line; `HOME/key` when empty")
 
@@ -74,6 +78,16 @@ class Settings(BaseSettings):
     def versions_dir(self) -> Path:
         """Where published versions lie, by sha256."""
         return self._data / "versions"
+
+    @cached_property
+    def datasets(self) -> Path:
+        """Where the folders that may be trained on lie, by name."""
+        return self.datasets_dir or self.home / "datasets"
+
+    @cached_property
+    def runs_dir(self) -> Path:
+        """Where training runs keep their checkpoints until they end."""
+        return self.home / "cache" / "runs"
 
     @cached_property
     def base_url(self) -> str:

@@ -20,7 +20,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Handle SIGTERM and SIGINT; the second one does not wait for open requests."""
         gateway: Gateway = self.config.app.state.gateway  # type: ignore[union-attr]
-        gateway.watcher.close()
+        gateway.close_watchers()
         self.force_exit = self.should_exit
         self.should_exit = True
 

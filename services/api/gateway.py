@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 from services.api.cards import Cards
 from services.api.watch import Watcher
 from shared.db.engine import async_engine
+from shared.db.statements import training
 from shared.queue import Waker, celery_app
 from shared.settings import Settings
 from shared.storage import BlobStore
@@ -23,6 +24,7 @@ class Gateway:
     engine: AsyncEngine = field(init=False)
     store: BlobStore = field(init=False)
     watcher: Watcher = field(init=False)
+    run_watcher: Watcher = field(init=False)
     cards: Cards = field(init=False)
     _waker: Waker | None = None
 
@@ -30,6 +32,7 @@ class Gateway:
         self.engine = async_engine(self.settings)
         self.store = BlobStore(self.settings.blob_dir)
         self.watcher = Watcher(self.engine)
+        self.run_watcher = Watcher(self.engine, training.ended)
         self.cards = Cards()
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -39,10 +42,15 @@ class Gateway:
 
     async def stop(self) -> None:
         """Let every waiting request answer, ring what is pending, close every connection."""
-        self.watcher.close()
+        self.close_watchers()
         if self._waker is not None:
             self._waker.close()
         await self.engine.dispose()
+
+    def close_watchers(self) -> None:
+        """Answer whoever waits as things are now; nobody waits any more."""
+        self.watcher.close()
+        self.run_watcher.close()
 
     def begin(self) -> AbstractAsyncContextManager[AsyncSession]:
         """One transaction: `async with gateway.begin() as session` commits at the end or rolls back."""

@@ -28,6 +28,12 @@ ROLES: Table = {
     ("PUT", "/v1/deployments/{modality}"): ADMIN,
     ("POST", "/v1/deployments/{modality}/rollback"): ADMIN,
     ("GET", "/v1/deployments/{modality}/history"): ANYBODY,
+    ("GET", "/v1/recipes"): ADMIN,
+    ("POST", "/v1/training-runs"): ADMIN,
+    ("GET", "/v1/training-runs"): ADMIN,
+    ("GET", "/v1/training-runs/{run_id}"): ADMIN,
+    ("DELETE", "/v1/training-runs/{run_id}"): ADMIN,
+    ("POST", "/v1/training-runs/{run_id}/retry"): ADMIN,
     ("GET", "/v1/audit"): AUDITOR,
     **PAGES,
 }

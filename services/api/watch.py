@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db.statements import jobs
 
+Ended = Callable[[Sequence[UUID]], Select[UUID]]
 _LOOK_S = 0.1
 _PAUSE_S = 1.0
 _MOST = 2000
@@ -18,10 +20,10 @@ _log = structlog.get_logger()
 
 
 class Watcher:
-    """Wakes whoever waits for a job when it has reached a terminal state."""
+    """Wakes whoever waits for a job (or a run, by another `ended`) when it has reached a terminal state."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, ended: Ended = jobs.ended) -> None:
+        self._engine, self._ended = engine, ended
         self._waiting: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -50,7 +52,7 @@ class Watcher:
         while self._waiting:
             try:
                 async with self._engine.connect() as connection:
-                    ended = (await connection.scalars(jobs.ended(list(self._waiting)))).all()
+                    ended = (await connection.scalars(self._ended(list(self._waiting)))).all()
                 self._ring(ended)
                 await asyncio.sleep(_LOOK_S)
             except (SQLAlchemyError, OSError) as error:

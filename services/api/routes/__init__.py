@@ -1,6 +1,6 @@
 """One file per part of the address space; each has a `router`. A route also needs a row in `services/api/roles.py`."""
 
-from services.api.routes import audit, deployments, health, inputs, jobs, me, models, studies, submit
+from services.api.routes import audit, deployments, health, inputs, jobs, me, models, studies, submit, training
 
 ROUTERS = (
     submit.router,
@@ -9,6 +9,7 @@ ROUTERS = (
     studies.router,
     models.router,
     deployments.router,
+    training.router,
     audit.router,
     me.router,
     health.router,

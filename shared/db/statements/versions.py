@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, false, or_, select
 from sqlalchemy.orm import aliased, defer
 
 from shared.db.tables import Deployment, DeploymentEvent, Version
@@ -21,6 +21,12 @@ def named(modality: str, name: str) -> Select[Version]:
 def addressed(sha256: str) -> Select[Version]:
     """The version at an address."""
     return select(Version).where(Version.sha256 == sha256)
+
+
+def starting_with(text: str) -> Select[str]:
+    """Addresses of the versions that are called so, or whose sha256 begins so (six characters at least)."""
+    begins = Version.sha256.startswith(text, autoescape=True) if len(text) >= 6 else false()
+    return select(Version.sha256).where(or_(Version.name == text, begins)).limit(20)
 
 
 def active(modality: str, tenant: UUID) -> Select[Version]:
