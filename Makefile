@@ -6,11 +6,11 @@ DEMO = .venv-demo
 BIN = $(DEV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo setup check fix test starter samples openapi clean
+.PHONY: help demo setup check fix test starter reproduce samples openapi clean
 .DEFAULT_GOAL := help
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 ##@ Use
 demo: $(DEMO)/.ready ## Everything on this machine: engines, gateway, worker, page, one study per modality (ARGS="--once --json")
@@ -50,6 +50,9 @@ test: $(DEV)/.ready ## Every test, on a real PostgreSQL and Valkey (ARGS="-k nam
 
 starter: $(DEV)/.ready ## Train the three starter versions again (DATA=folder with the development data)
 	$(BIN)/thoracle train --starters --data $(or $(DATA),../shared/data)
+
+reproduce: $(DEV)/.ready ## Train every documented recipe and write docs/reproduction.md and docs/results.md (hours; goes on where it stopped)
+	$(BIN)/thoracle reproduce --data $(or $(DATA),../shared/data) $(ARGS)
 
 startup: $(DEV)/.ready ## Seconds from starting a worker to its first answer, and its idle memory
 	$(BIN)/python -m bench.startup

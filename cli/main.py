@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import demo, doctor, jobs, keys, recipes, reports, samples, submit, train, up, versions
+from cli.commands import demo, doctor, jobs, keys, recipes, reports, reproduce, samples, submit, train, up, versions
 from cli.failures import Friendly
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("validate")(reports.validate)
 app.command("explore")(reports.explore)
 app.command("evaluate")(reports.evaluate)
 app.command("compare")(reports.compare)
+app.command("reproduce")(reproduce.reproduce)
 app.command("samples")(samples.samples)
 app.command("doctor")(doctor.doctor)
 

@@ -109,7 +109,8 @@ class _Run:
 
     def _step(self, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         smoothing = self.options.smoothing
-        inputs, targets = self.recipe.mix(inputs, targets, self.mode)
+        if self.options.augment:
+            inputs, targets = self.recipe.mix(inputs, targets, self.mode)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half):
             scores = self.network(inputs).float()
         loss = functional.binary_cross_entropy_with_logits(scores, targets * (1 - smoothing) + smoothing / 2)

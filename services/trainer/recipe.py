@@ -32,6 +32,7 @@ class Options:
     `average`: decay of the moving average of the weights that is kept in place of the last step's; 0 keeps the last.
     `smoothing`: how far the targets 0 and 1 are moved towards 1/2. `half`: train in bf16 where the processor has it;
     evaluation is never in half precision.
+    `augment`: whether a batch is passed through the recipe's `augment` and `mix`.
     `threads`: more of them than this do not help; on a busy machine they hinder.
     """
 
@@ -45,6 +46,7 @@ class Options:
     smoothing: float = 0.0
     average: float = 0.0
     half: bool = False
+    augment: bool = True
     threads: int = 2
 
 

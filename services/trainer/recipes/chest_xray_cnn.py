@@ -1,5 +1,8 @@
 """chest_xray/cnn: the own network of the small X-ray article (5,723,457 parameters)."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +52,10 @@ class ChestXrayCnn(Recipe):
             epochs=8, batch=16, rate=3e-4, folds=3, schedule="cosine", balance="source", weight_decay=0.05,
             smoothing=0.1, half=True,
         )  # fmt: skip
+
+    def variants(self) -> Mapping[str, Options]:
+        """The article's row without shear, zoom and flips."""
+        return {"without augmentation": replace(self.options("faithful"), augment=False)}
 
     def network(self, mode: Mode, inputs: Tensor) -> nn.Module:
         """(n, 1, 224, 224) to (n,). Pooling before ReLU gives the same numbers as after it and is faster."""

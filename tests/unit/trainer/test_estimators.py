@@ -30,7 +30,6 @@ from services.trainer.estimators import (
     settings,
     splits,
 )
-from services.trainer.holdout import hold_out
 from services.trainer.novelty import Mahalanobis
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Task, find, recipes
@@ -175,9 +174,3 @@ def test_the_search_over_models_keeps_its_trials(examples: Examples, tmp_path: P
 
 def test_neighbours_never_outnumber_the_rows() -> None:
     assert candidates.classifier({"kind": "knn", "n_neighbors": 50}, 7, 0).n_neighbors == 7
-
-
-def test_the_documents_split_counts_all_rows(examples: Examples) -> None:
-    held = hold_out(find("cough/logistic_regression"), examples, _task("faithful"))
-    assert [part.tp + part.fp + part.tn + part.fn for part in (held.training, held.test)] == [44, 20]
-    assert held.test.accuracy > 0.7

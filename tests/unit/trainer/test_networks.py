@@ -1,4 +1,4 @@
-"""The documented networks: parameter counts, where weights come from, frozen bases, views, checkpoints, repeats."""
+"""The documented networks: parameter counts, where weights come from, frozen bases, views, checkpoints."""
 
 import csv
 import hashlib
@@ -13,10 +13,9 @@ import torch
 from torch import nn
 from torchvision import models
 
-from services.trainer import bottleneck, datasets, fit, predictions, prepared, repeats, weights
+from services.trainer import bottleneck, datasets, fit, predictions, prepared, weights
 from services.trainer.backbones import Frozen, Staged, Views
 from services.trainer.checkpoints import Checkpoints, restore
-from services.trainer.evaluate import Plan
 from services.trainer.recipe import Options, find, parameters
 from services.trainer.stethoscopes import other_stethoscope
 from shared.errors import BadRequest
@@ -242,16 +241,6 @@ def test_predictions_become_a_table(tmp_path: Path, examples: prepared.Examples)
     assert [int(row["flagged"]) for row in rows] == [int(value >= 0.5) for value in probabilities]
     with pytest.raises(BadRequest):
         predictions.write(tmp_path / "out.csv", examples, probabilities[:3], 0.5)
-
-
-def test_four_repeats_of_nine_to_one(examples: prepared.Examples, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats, "_SHARE", 6)  # six patients a class
-    recipe, stages = find("lung_sound/cnn2"), list[str]()
-    options = replace(recipe.options("faithful"), epochs=1)
-    plan = Plan(recipe, "faithful", options, 7, 1, lambda stage, _: stages.append(stage))
-    found = repeats.repeat(plan, examples)
-    assert stages == [f"repeat {number}/4" for number in range(1, 5)]
-    assert all(0 <= part.accuracy <= 1 and part.loss > 0 for each in found for part in (each.training, each.validation))
 
 
 def test_small_recipes_keep_their_kind() -> None:
