@@ -41,9 +41,14 @@ def train(
     starters: Annotated[bool, typer.Option("--starters", help="Build the three starter versions instead.")] = False,
     json_: Json = False,
 ) -> None:
-    """Train a recipe, evaluate it on patients it never saw, and write a sealed version."""
+    """Train a recipe, evaluate it on patients it never saw, and write a sealed version.
+
+    Killed and started again with the same options, it goes on where it was. Beside the version lie its epochs
+    (OUT.epochs.jsonl, for 'evaluate --history') and the checkpoints that the recipe declares (OUT.checkpoints).
+    """
     if bool(recipe) == starters or (out is None and not starters):
         raise typer.BadParameter("Name a recipe and --out, or --starters.")
+    from services.trainer.history import recorder
     from services.trainer.starters import rebuild
     from services.trainer.train import Budget
     from services.trainer.train import train as run
@@ -54,7 +59,13 @@ def train(
             made = rebuild(data, out or _STARTER_FOLDER, budget=budget, on_progress=report)
         else:
             assert out is not None
-            made = [run(recipe, data, out, mode=mode.value, seed=seed, name=name, budget=budget, on_progress=report)]
+            heard = recorder(out.with_name(f"{out.name}.epochs.jsonl"), report)
+            made = [
+                run(
+                    recipe, data, out, mode=mode.value, seed=seed, name=name, budget=budget,
+                    checkpoints=out.with_name(f"{out.name}.checkpoints"), on_progress=heard,
+                )
+            ]  # fmt: skip
     _show([registry.verify(folder) for folder in made], json_)
 
 

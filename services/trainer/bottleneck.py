@@ -20,7 +20,7 @@ def features(base: nn.Module, inputs: Tensor) -> Tensor:
     Computed in bf16 where the processor has it (VGG16 takes a sixth of the time): what learns from them is a head, and
     what is measured and served is always the whole graph in float32.
     """
-    folder = Settings().home / "cache" / "features" / _key(base)
+    folder = Settings().home / "cache" / "features" / fingerprint(base, f" half={_HALF}")
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{_digest(picture)}.npy" for picture in inputs]
     absent = [place for place, file in enumerate(files) if not file.is_file()]
@@ -41,10 +41,10 @@ def _write(file: Path, values: np.ndarray[tuple[int, ...], np.dtype[np.float16]]
     draft.replace(file)
 
 
-def _key(base: nn.Module) -> str:
-    """Structure and weights of the base."""
-    digest = hashlib.sha256(f"{base} half={_HALF}".encode())
-    for value in base.state_dict().values():
+def fingerprint(network: nn.Module, note: str = "") -> str:
+    """Of structure, weights and a note: 24 hexadecimal digits."""
+    digest = hashlib.sha256(f"{network}{note}".encode())
+    for value in network.state_dict().values():
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()[:24]
 

@@ -1,14 +1,15 @@
 """The protocol: every figure comes from patients that the network which answered for them had not seen."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.trainer import calibrate, controls, export, metrics
+from services.trainer import calibrate, controls, export, kept, metrics, prepared, resume
 from services.trainer.fit import Epoch
 from services.trainer.folds import Places, folds
 from services.trainer.prepared import Examples
@@ -19,9 +20,17 @@ from shared.schemas import Calibration, Interval, Metrics, Novelty, OperatingPoi
 Floats = NDArray[np.float64]
 
 
+FINAL = "all patients"
+"""The stage that trains the version itself."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What to train and how: the same for every fold and for the version itself."""
+    """What to train and how: the same for every fold and for the version itself.
+
+    `keep` is a folder for what a run that is killed takes up again: each fit lies there under a name that holds all
+    that it depends on, so whatever has changed is done anew. `checkpoints` is one for the weights a recipe declares.
+    """
 
     recipe: Recipe
     mode: Mode
@@ -30,10 +39,24 @@ class Plan:
     threads: int
     on_epoch: Callable[[str, Epoch], None]
     keep: Path | None = None
+    checkpoints: Path | None = None
 
-    def task(self, stage: str) -> Task:
+    def task(self, stage: str, keep: Path | None = None) -> Task:
         """One fit of this plan."""
-        return Task(self.mode, self.options, self.seed, lambda epoch: self.on_epoch(stage, epoch), self.keep)
+        checkpoints = self.checkpoints if stage == FINAL else None
+        return Task(self.mode, self.options, self.seed, lambda epoch: self.on_epoch(stage, epoch), keep, checkpoints)
+
+    def place(self, stage: str, examples: Examples) -> Path | None:
+        """The folder of one fit: its name holds recipe, settings, rows, pipeline and the code that runs."""
+        if self.keep is None:
+            return None
+        recipe, rows = self.recipe, zip(examples.rows, examples.targets.tolist(), strict=True)
+        identity = kept.digest(
+            [recipe.name, self.mode, asdict(self.options), self.seed, resume.code(type(recipe))],
+            [[row.sha256, row.label, row.patient, row.source, target] for row, target in rows],
+            prepared.key(recipe.pipeline),
+        )
+        return self.keep / f"{re.sub('[^a-z0-9]+', '-', stage.lower())}-{identity}"
 
     @property
     def protocol(self) -> str:
@@ -72,13 +95,45 @@ class Judgement:
 
 def train_graph(plan: Plan, examples: Examples, stage: str) -> export.Graph:
     """Fit on the examples and assemble the graph as it would serve."""
-    return plan.recipe.fit(examples, plan.task(stage))
+    return plan.recipe.fit(examples, plan.task(stage, plan.place(stage, examples)))
 
 
 def answer(plan: Plan, training: Examples, inputs: NDArray[np.float32], stage: str) -> tuple[Floats, Floats]:
-    """Train on some patients and answer for others, with the weights rounded as they would serve."""
-    scores, distances = export.answer(train_graph(plan, training, stage), inputs)
-    return scores.astype(np.float64), distances.astype(np.float64)
+    """Train on some patients and answer for others, with the weights rounded as they would serve.
+
+    What was answered before a kill is answered again from the plan's folder, its epochs are told again.
+    """
+    place = plan.place(stage, training)
+    file = place and place / f"answers-{kept.digest(inputs.tobytes())}.npz"
+    found = kept.read(file) if file else None
+    if found is None:
+        return _answer(plan, training, inputs, stage, file)
+    for values in found.facts:
+        plan.on_epoch(stage, Epoch(**values))
+    return found.arrays["scores"], found.arrays["distances"]
+
+
+def _answer(
+    plan: Plan, training: Examples, inputs: NDArray[np.float32], stage: str, file: Path | None
+) -> tuple[Floats, Floats]:
+    epochs: list[Epoch] = []
+
+    def listen(stage: str, epoch: Epoch) -> None:
+        epochs.append(epoch)
+        plan.on_epoch(stage, epoch)
+
+    graph = train_graph(replace(plan, on_epoch=listen), training, stage)
+    scores, distances = (part.astype(np.float64) for part in export.answer(graph, inputs))
+    if file is not None:
+        kept.write(file, {"scores": scores, "distances": distances}, [asdict(epoch) for epoch in epochs])
+        _forget(file)
+    return scores, distances
+
+
+def _forget(answers: Path) -> None:
+    """A fit that has answered needs its network no more, which is the large part."""
+    for other in answers.parent.glob("network-*"):
+        other.unlink()
 
 
 def out_of_fold(plan: Plan, examples: Examples) -> OutOfFold:
@@ -170,16 +225,19 @@ def _operating_point(examples: Examples, flagged: NDArray[np.bool_]) -> Operatin
     )
 
 
-def across_sources(plan: Plan, examples: Examples) -> dict[str, Interval]:
-    """AUROC on each collection that holds both classes, by a network that was trained without it.
-
-    Empty unless there are two such collections.
-    """
+def mixed(examples: Examples) -> dict[str, NDArray[np.bool_]]:
+    """The collections that hold both classes, each with its rows (n,); empty unless there are two."""
     families = np.array([known(source).family for source in examples.sources])
-    mixed = [name for name in np.unique(families) if 0 < examples.targets[families == name].mean() < 1]
+    places = {str(name): families == name for name in np.unique(families)}
+    both = {name: inside for name, inside in places.items() if 0 < examples.targets[inside].mean() < 1}
+    return both if len(both) > 1 else {}
+
+
+def across_sources(plan: Plan, examples: Examples) -> dict[str, Interval]:
+    """AUROC on each collection that holds both classes, by a network that was trained without it."""
     areas: dict[str, Interval] = {}
-    for name in mixed if len(mixed) > 1 else []:
-        unseen, seen = examples.take(np.flatnonzero(families == name)), examples.take(np.flatnonzero(families != name))
+    for name, inside in mixed(examples).items():
+        unseen, seen = examples.take(np.flatnonzero(inside)), examples.take(np.flatnonzero(~inside))
         scores, _ = answer(plan, seen, unseen.inputs, f"without {name}")
-        areas[str(name)] = metrics.bootstrap(metrics.auroc, unseen.targets, scores, unseen.patients, plan.seed)
+        areas[name] = metrics.bootstrap(metrics.auroc, unseen.targets, scores, unseen.patients, plan.seed)
     return areas

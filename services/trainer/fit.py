@@ -1,18 +1,23 @@
 """The training loop: plain, seeded, the same numbers at every repetition with the same number of threads."""
 
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from services.trainer.backbones import Staged
-from services.trainer.bottleneck import features
+from services.trainer.bottleneck import features, fingerprint
 from services.trainer.prepared import Examples
+from services.trainer.resume import Memory
 
 if TYPE_CHECKING:
     from services.trainer.recipe import Mode, Options, Recipe
@@ -22,7 +27,10 @@ _FLOOR = 1e-6  # smallest learning rate of the plateau schedule (source document
 
 @dataclass(frozen=True)
 class Epoch:
-    """What the source documents logged per epoch, on the training draws: counts at a score of 0 and the mean loss."""
+    """What the source documents logged per epoch, on the training draws: counts at a score of 0 and the mean loss.
+
+    `seconds` it took; 0 when nobody measured.
+    """
 
     number: int
     loss: float
@@ -30,6 +38,7 @@ class Epoch:
     fp: int
     tn: int
     fn: int
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def accuracy(self) -> float:
@@ -44,24 +53,32 @@ def fit(
     examples: Examples,
     seed: int,
     on_epoch: Callable[[Epoch], None],
-    on_network: Callable[[Epoch, nn.Module], None] | None = None,
+    on_network: Callable[[Sequence[Epoch], nn.Module], None] | None = None,
+    keep: Path | None = None,
 ) -> nn.Module:
     """Train a new network on all examples and return it in evaluation mode, in float32.
 
-    `on_network` sees the network after every epoch, for checkpoints; it must not change it.
+    `on_network` sees all epochs so far and the network after each new one, for checkpoints; it must not change it.
+    `keep` is a folder for what a fit that is killed takes up again: started with the same arguments it tells its past
+    epochs again and ends with the same network, bit for bit on as many threads.
     """
     inputs = torch.from_numpy(examples.inputs)
     targets = torch.from_numpy(examples.targets).float()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = recipe.network(mode, inputs)
+        memory = Memory(keep, recipe.name, mode, asdict(options), seed, keep and fingerprint(network))
         learning, inputs = _learning(network, inputs)
         run = _Run(recipe, mode, options, learning)
-        for number in range(1, options.epochs + 1):
-            epoch = run.epoch(number, inputs, targets, _draw(examples, options))
+        epochs = [Epoch(**values) for values in memory.recall(run)]
+        for epoch in epochs:
             on_epoch(epoch)
+        for number in range(len(epochs) + 1, options.epochs + 1):
+            epochs.append(run.epoch(number, inputs, targets, _draw(examples, options)))
             if on_network is not None:
-                on_network(epoch, network)
+                on_network(epochs, network)
+            memory.note(run, epochs)
+            on_epoch(epochs[-1])
     return _whole(network, run.result()).eval()
 
 
@@ -85,14 +102,17 @@ class _Run:
 
     def __init__(self, recipe: "Recipe", mode: "Mode", options: "Options", network: nn.Module) -> None:
         self.recipe, self.mode, self.options, self.network = recipe, mode, options, network
-        self.optimiser = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=options.weight_decay)
+        decay = options.weight_decay
+        self.optimiser: Optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=decay)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(self.optimiser, patience=3, min_lr=_FLOOR)
         self.cosine = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, options.epochs)
         average = get_ema_multi_avg_fn(options.average)  # type: ignore[no-untyped-call]
+        self.schedules: tuple[LRScheduler, ...] = (self.plateau, self.cosine)
         self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True) if options.average else None
 
     def epoch(self, number: int, inputs: Tensor, targets: Tensor, order: Tensor) -> Epoch:
         """One pass over the drawn places."""
+        began = time.monotonic()
         self.network.train()
         total, counts = 0.0, torch.zeros(4, dtype=torch.int64)
         for places in _batches(order, self.options.batch):
@@ -101,7 +121,7 @@ class _Run:
             counts += _counts(scores, targets[places])
         self._schedule(total)
         tp, fp, tn, fn = (int(count) for count in counts)
-        return Epoch(number, total / max(1, int(counts.sum())), tp, fp, tn, fn)
+        return Epoch(number, total / max(1, int(counts.sum())), tp, fp, tn, fn, time.monotonic() - began)
 
     def result(self) -> nn.Module:
         """The averaged network, or the last."""

@@ -12,8 +12,12 @@ from shared.errors import BadRequest
 
 
 def recorder(path: Path, tell: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    """A listener for `train` that appends every epoch to `path` and passes everything on."""
+    """A listener for `train` that writes every epoch to `path` and passes everything on.
+
+    The file begins anew: a run that goes on after a kill tells its past again.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
 
     def listen(progress: Progress) -> None:
         if progress.epoch is not None:

@@ -61,7 +61,7 @@ def load(
     Rows whose input is rejected are left out and counted by code. Raises BadRequest when none is left.
     """
     used = dataset.where(lambda row: target(row) is not None)
-    folder = cache / f"{used.fingerprint[:24]}-{_key(steps)}"
+    folder = cache / f"{used.fingerprint[:24]}-{key(steps)}"
     if not (folder / "rows.json").is_file():
         _fill(folder, used, steps, on_row or (lambda *_: None))
     records = json.loads((folder / "rows.json").read_text())
@@ -102,8 +102,8 @@ def prepare_file(path: Path, steps: Sequence[Step]) -> tuple[NDArray[np.float32]
     return prepared.tensor, dict(prepared.facts)
 
 
-def _key(steps: Sequence[Step]) -> str:
-    """Pipeline and the code that runs it: a changed transform makes new tensors."""
+def key(steps: Sequence[Step]) -> str:
+    """Digest of a pipeline and the code that runs it: a changed transform makes new tensors."""
     digest = hashlib.sha256(json.dumps([step.model_dump() for step in steps], sort_keys=True).encode())
     for folder in shared.transforms.__path__:
         for file in sorted(Path(folder).glob("*.py")):

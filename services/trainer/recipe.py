@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from services.trainer import export, fit
+from services.trainer.checkpoints import Checkpoints
 from services.trainer.controls import Control
 from services.trainer.datasets import Row
 from services.trainer.novelty import NoveltyModel
@@ -54,7 +55,8 @@ class Options:
 class Task:
     """One fit: with which settings, from which seed, and whom to tell after each epoch.
 
-    `keep` is a folder for what a fit that is interrupted and started again takes up; None keeps nothing.
+    `keep` is a folder for what a fit that is interrupted and started again takes up; None keeps nothing. `checkpoints`
+    is one for the weights after the epochs that the recipe declares, the best and the last.
     """
 
     mode: Mode
@@ -62,6 +64,7 @@ class Task:
     seed: int
     on_epoch: Callable[[fit.Epoch], None]
     keep: Path | None = None
+    checkpoints: Path | None = None
 
 
 class Recipe(ABC):
@@ -84,6 +87,8 @@ class Recipe(ABC):
     """Out-of-fold sensitivity that the threshold must reach."""
     novelty_quantile: ClassVar[float] = 0.98
     """Share of held-out training inputs whose distance lies below the novelty threshold."""
+    checkpoints: ClassVar[tuple[int, ...]] = ()
+    """Epochs whose weights the document kept, beside the best and the last."""
 
     @abstractmethod
     def options(self, mode: Mode) -> Options:
@@ -91,7 +96,8 @@ class Recipe(ABC):
 
     def fit(self, examples: Examples, task: Task) -> export.Graph:
         """Train on all examples. By default a network in the common loop; estimators bring their own."""
-        network = fit.fit(self, task.mode, task.options, examples, task.seed, task.on_epoch)
+        watch = Checkpoints(task.checkpoints, self.checkpoints) if task.checkpoints and self.checkpoints else None
+        network = fit.fit(self, task.mode, task.options, examples, task.seed, task.on_epoch, watch, task.keep)
         return export.assemble(network, self.novelty(torch.from_numpy(examples.inputs)))
 
     def network(self, mode: Mode, inputs: Tensor) -> nn.Module:

@@ -1,18 +1,19 @@
 """The one entry: from a folder of labelled files to a sealed version."""
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import torch
 
-from services.trainer import datasets, evaluate, export, generated, prepared
+from services.trainer import datasets, evaluate, export, generated, kept, prepared
 from services.trainer.card import Made, make_card, make_notice
-from services.trainer.evaluate import Judgement, Plan
+from services.trainer.evaluate import FINAL, Judgement, Plan
 from services.trainer.fit import Epoch
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Mode, Recipe, find
@@ -38,7 +39,7 @@ class Progress:
     """Where a run is: `stage` is "preparing", "fold 1/5", "without SOURCE", "all patients" or "publishing".
 
     `done` and `total` count files while preparing, else epochs over the whole run; `seconds_left` is None until the
-    first epoch has ended.
+    first epoch has ended. A run that goes on after a kill tells its past epochs again first.
     """
 
     stage: str
@@ -63,12 +64,16 @@ def train(
     exclude: frozenset[str] = frozenset(),
     budget: Budget | None = None,
     cache: Path | None = None,
+    keep: Path | None = None,
+    checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] = silent,
 ) -> Path:
     """Train, evaluate, export and seal one version into the folder `out`, and return it.
 
     `exclude` names sources that are not trained on; the card says how the version answers for them. `cache` holds
-    prepared tensors (THORACLE_HOME/cache when None).
+    prepared tensors (THORACLE_HOME/cache when None). `keep` is a folder that this run may use for itself (one within
+    `cache` when None): killed and called again, it goes on from there, with the same figures in the end; it is removed
+    at the end. `checkpoints` is a folder for the weights that a recipe declares worth keeping.
     An earlier version in `out` is replaced; anything else there is refused (Conflict). Raises NotFound (recipe),
     BadRequest (data) and VersionInvalid (a gate refused to publish); then `out` is as it was.
     """
@@ -80,15 +85,19 @@ def train(
     others = everything.where(lambda row: row.source in exclude and recipe.target(row) is not None)
     examples = prepared.load(dataset, recipe.pipeline, recipe.target, cache or _cache(), report.preparing)
     unused = prepared.load(others, recipe.pipeline, recipe.target, cache or _cache()) if others.rows else None
-    plan = _plan(recipe, mode, seed, limits, report, (cache or _cache()) / "runs")
+    plan = _plan(recipe, mode, seed, limits, report)
+    report.total = plan.options.epochs * (plan.options.folds + 1 + len(evaluate.mixed(examples)))
+    memory = keep or _memory(cache or _cache(), plan, dataset.fingerprint)
+    plan = replace(plan, keep=memory, checkpoints=checkpoints)
     run = _Run(plan, examples, name or f"{mode}-{seed}-{dataset.fingerprint[:8]}", dataset.fingerprint, unused)
     learnt = run.learn()
     # Made as late as possible: whoever kills a long training leaves no scratch folder behind.
     with tempfile.TemporaryDirectory(dir=_parent(out), prefix=".training-") as scratch:
         staged = Path(scratch) / "version"
         staged.mkdir()
-        run.publish(learnt, staged)
+        run.publish(learnt, staged, report.spent)
         _replace(staged, out)
+    shutil.rmtree(memory, ignore_errors=True)
     return out
 
 
@@ -120,10 +129,13 @@ class _Run:
         held = evaluate.out_of_fold(self.plan, self.examples)
         judgement = evaluate.judge(self.plan, self.examples, held)
         across = evaluate.across_sources(self.plan, self.examples)
-        return _Learnt(judgement, across, evaluate.train_graph(self.plan, self.examples, "all patients"))
+        return _Learnt(judgement, across, evaluate.train_graph(self.plan, self.examples, FINAL))
 
-    def publish(self, learnt: _Learnt, folder: Path) -> None:
-        """Write a sealed version into an empty folder and load it as a worker would."""
+    def publish(self, learnt: _Learnt, folder: Path, spent: float) -> None:
+        """Write a sealed version into an empty folder and load it as a worker would.
+
+        `spent`: seconds of all epochs, those before a kill too.
+        """
         judgement, graph = learnt.judgement, learnt.graph
         model = folder / "model.onnx"
         export.write(graph, self.plan.recipe.shape, model)
@@ -133,7 +145,7 @@ class _Run:
         made = Made(
             name=self.name,
             fingerprint=self.fingerprint,
-            seconds=time.monotonic() - self.started,
+            seconds=max(spent, time.monotonic() - self.started),
             parameters=graph.size,
             golden=self._serve(model, golden),
             junk_referred=self._refer_junk(model, judgement),
@@ -162,27 +174,33 @@ class _Reporter:
     """Turns epochs of many fits into one run with a time left."""
 
     def __init__(self, on_progress: Callable[[Progress], None]) -> None:
-        self.tell, self.total, self.done = on_progress, 1, 0
-        self.started = time.monotonic()
+        self.tell, self.total, self.done, self.spent = on_progress, 1, 0, 0.0
+        self.last = time.monotonic()
 
     def preparing(self, done: int, total: int) -> None:
         """One more file was read."""
         self.tell(Progress("preparing", done, total))
-        self.started = time.monotonic()
+        self.last = time.monotonic()
 
     def epoch(self, stage: str, epoch: Epoch) -> None:
-        """One more epoch has ended."""
-        self.done += 1
+        """One more epoch has ended, now or, when it is told again, before the kill."""
+        now = time.monotonic()
+        self.spent += epoch.seconds or now - self.last
+        self.last, self.done = now, self.done + 1
         self.total = max(self.total, self.done)
-        left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
+        left = self.spent / self.done * (self.total - self.done)
         self.tell(Progress(stage, self.done, self.total, epoch, left))
 
 
-def _plan(recipe: Recipe, mode: Mode, seed: int, budget: Budget, report: _Reporter, keep: Path) -> Plan:
+def _plan(recipe: Recipe, mode: Mode, seed: int, budget: Budget, report: _Reporter) -> Plan:
     options = recipe.options(mode)
     options = replace(options, epochs=budget.epochs or options.epochs, folds=budget.folds or options.folds)
-    report.total = options.epochs * (options.folds + 1)
-    return Plan(recipe, mode, options, seed, budget.threads, report.epoch, keep)
+    return Plan(recipe, mode, options, seed, budget.threads, report.epoch)
+
+
+def _memory(cache: Path, plan: Plan, fingerprint: str) -> Path:
+    """Where a run of these arguments keeps what it would take up again."""
+    return cache / "runs" / kept.digest([plan.recipe.name, plan.mode, asdict(plan.options), plan.seed, fingerprint])
 
 
 def _cache() -> Path:

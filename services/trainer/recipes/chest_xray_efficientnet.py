@@ -26,8 +26,7 @@ class EfficientNet(ChestXrayCnn):
     """torchvision's EfficientNet with two outputs; all of it learns."""
 
     architecture: ClassVar[str]
-    checkpoints: ClassVar[tuple[int, ...]] = (1, 10)
-    """Epochs whose weights the article kept, beside the best and the last; see `checkpoints.py`."""
+    checkpoints = (1, 10)
     start: ClassVar[str] = "ImageNet weights of torchvision"
 
     def options(self, mode: Mode) -> Options:
