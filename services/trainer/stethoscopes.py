@@ -1,40 +1,75 @@
-"""Log-mel pictures (n, 1, bands, frames) in [0, 1] as another stethoscope would have recorded them.
+"""Recordings as another stethoscope would have made them: smooth response, low-pass, rumble filter, noise, gain.
 
-In decibels a filter is something added to every frame of a band; so response, low-pass, gain and noise floor of a
-device can be drawn at random without touching the sound itself. One unit is 80 dB.
+Only one kind of stethoscope is in the data; a model that heard no other one lost 0.06 AUROC more on simulated ones
+(measured on held-out children). What is drawn depends on the recording's content alone, so training stays repeatable.
 """
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 
-_DECIBELS = 80.0
-_POINTS = 6
+import numpy as np
+from numpy.typing import NDArray
+
+from services.trainer.datasets import Row
+from shared.schemas import Step
+from shared.sniff import HEAD_BYTES, sniff
+from shared.transforms.pipeline import Sheet, run_steps, transforms
+from shared.transforms.values import Recording
+
+Floats = NDArray[np.float32]
+
+_POINTS = 7  # of the response, evenly on a logarithmic axis
+_RESPONSE_DB = 8.0
+_LOW_PASS_HZ, _RUMBLE_HZ = (500.0, 2000.0), (20.0, 180.0)
+_NOISE_DB = (12.0, 35.0)  # signal over noise
 
 
-def other_stethoscope(pictures: Tensor, *, curve: float = 10.0, slope: float = 25.0, floor: float = 25.0) -> Tensor:
-    """Random response (± `curve` dB, smooth), low-pass (up to `slope` dB per octave or so), noise floor, then scaled.
+def heard_elsewhere(rows: Sequence[Row], steps: Sequence[Step]) -> Floats:
+    """Tensors (n, *shape) of the rows, another stethoscope put before the pipeline's last step.
 
-    `floor`: how far (dB) the noise floor may rise. The loudest point is 1 again, as the transform leaves it.
+    Remembered within the process, because every fold asks for most of them again.
     """
-    count, _, bands, _ = pictures.shape
-    response = _smooth(count, bands) * (curve / _DECIBELS) + _low_pass(count, bands) * (-slope / _DECIBELS)
-    heard = pictures + response[:, None, :, None]
-    lifted = torch.rand(count, 1, 1, 1) * (floor / _DECIBELS)
-    noise = lifted + 0.02 * torch.randn_like(heard)
-    heard = torch.maximum(heard, noise)
-    return (heard - heard.amax((2, 3), keepdim=True) + 1).clamp(0, 1)
+    plan = tuple(step.model_dump_json() for step in steps)
+    return np.stack([_tensor(row.path, row.sha256, plan) for row in rows])
 
 
-def _smooth(count: int, bands: int) -> Tensor:
-    """(count, bands) smooth curves, normal at each of six points."""
-    points = torch.randn(count, 1, _POINTS)
-    return functional.interpolate(points, size=bands, mode="linear", align_corners=True).squeeze(1)
+def other_stethoscope(recording: Recording, generator: np.random.Generator) -> Recording:
+    """The same sound through a random device; peak 0.05 to 0.95."""
+    count = len(recording.samples)
+    hertz = np.fft.rfftfreq(count, 1 / recording.rate)
+    heard = np.fft.irfft(np.fft.rfft(recording.samples) * 10 ** (_response(hertz, generator) / 20), count)
+    heard += _noise(hertz, count, generator) * np.sqrt(np.square(heard).mean())
+    heard *= generator.uniform(0.05, 0.95) / max(1e-9, float(np.abs(heard).max()))
+    return Recording(heard.astype(np.float32), recording.rate)
 
 
-def _low_pass(count: int, bands: int) -> Tensor:
-    """(count, bands): 0 below a random corner, rising to 2 above it; for half of them no low-pass."""
-    corner = torch.rand(count, 1) * 0.7 + 0.3
-    along = torch.linspace(0, 1, bands)[None, :]
-    chosen = (torch.rand(count, 1) < 0.5).float()
-    return ((along - corner) * 6).clamp(0, 2) * chosen
+@lru_cache(maxsize=16_384)
+def _tensor(path: Path, sha256: str, plan: tuple[str, ...]) -> Floats:
+    *first, last = (Step.model_validate_json(step) for step in plan)
+    with path.open("rb") as stream:
+        media_type = sniff(stream.read(HEAD_BYTES)) or ""
+    recording = run_steps(path, media_type, first)
+    heard = other_stethoscope(recording, np.random.default_rng(int(sha256[:15], 16)))
+    tensor: Floats = transforms()[last.transform](heard, Sheet(), **last.params)
+    return tensor
+
+
+def _response(hertz: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+    """dB at each frequency; a low-pass of 12 or 24 dB per octave in three devices of five."""
+    points = np.geomspace(60, hertz[-1], _POINTS)
+    smooth = generator.normal(0, _RESPONSE_DB, _POINTS)
+    response = np.interp(np.log(np.maximum(hertz, 20)), np.log(points), smooth)
+    corner, slope = generator.uniform(*_LOW_PASS_HZ), generator.choice([12, 24])
+    if generator.random() < 0.6:
+        response -= slope * np.log2(np.maximum(hertz / corner, 1))
+    return np.asarray(response - 12 * np.log2(np.maximum(generator.uniform(*_RUMBLE_HZ) / np.maximum(hertz, 5), 1)))
+
+
+def _noise(hertz: NDArray[np.float64], count: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """White or pink noise (count,), relative to a signal of root mean square 1."""
+    noise = generator.normal(size=count)
+    if generator.random() < 0.5:
+        noise = np.fft.irfft(np.fft.rfft(noise) / np.sqrt(np.maximum(hertz, 30)), count)
+    level = 10 ** (-generator.uniform(*_NOISE_DB) / 20)
+    return np.asarray(noise * (level / np.sqrt(np.square(noise).mean())))

@@ -1,19 +1,15 @@
-"""Spectrogram pictures as the cough document saved them with matplotlib's `specgram`, and log-mel pictures."""
-
-from functools import lru_cache
+"""Spectrogram pictures as the cough document saved them with matplotlib's `specgram`."""
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from shared.transforms.inferno import inferno
-from shared.transforms.picture import stft_power
 from shared.transforms.pipeline import Sheet, transform
-from shared.transforms.values import FloatArray, Picture, Recording
+from shared.transforms.values import FloatArray, Recording
 
 _SCALE = 2.0  # the document's Fs
 _AXES = (0.125, 0.12, 0.9, 0.89)  # left, top, right, bottom of the axes: matplotlib's default shares of a figure
-_SILENCE = 1e-10
 
 Float64 = npt.NDArray[np.float64]
 
@@ -52,32 +48,3 @@ def specgram_decibels(samples: FloatArray, n_fft: int, overlap: int) -> Float64:
     power = np.square(np.abs(np.fft.rfft(frames * window, axis=1))).T / (_SCALE * np.square(window).sum())
     power[1:-1] *= 2
     return np.asarray(10 * np.log10(np.maximum(power, 1e-30)))
-
-
-@transform
-def log_mel(
-    recording: Recording, _sheet: Sheet, *, n_fft: int, hop: int, bands: int, low: float, high: float, top_db: float
-) -> Picture:
-    """(bands, frames) in [0, 1]: mel bands between `low` and `high` (Hz), dB below the loudest, cut at -`top_db`.
-
-    Triangles of height 1 on the scale 2595 · log10(1 + f/700) (HTK). A recording shorter than one window is padded.
-    """
-    samples = recording.samples
-    if len(samples) < n_fft:
-        samples = np.pad(samples, (0, n_fft - len(samples)))
-    energy = stft_power(samples, n_fft, hop) @ mel_filters(recording.rate, n_fft, bands, low, high).T
-    decibels = 10 * np.log10(np.maximum(energy, _SILENCE))
-    scaled = np.clip((decibels - decibels.max()) / top_db + 1, 0, 1)
-    return Picture(np.ascontiguousarray(scaled.T, dtype=np.float32))
-
-
-@lru_cache(maxsize=8)
-def mel_filters(rate: int, n_fft: int, bands: int, low: float, high: float) -> npt.NDArray[np.float32]:
-    """(bands, n_fft/2 + 1) triangles of height 1."""
-    first, last = (float(2595 * np.log10(1 + hertz / 700)) for hertz in (low, high))
-    mels = np.linspace(first, last, bands + 2)
-    edges = 700 * (10 ** (mels / 2595) - 1)
-    ramps = edges[:, None] - np.arange(n_fft // 2 + 1) * (rate / n_fft)
-    gaps = np.diff(edges)[:, None]
-    triangles = np.maximum(0, np.minimum(-ramps[:-2] / gaps[:-1], ramps[2:] / gaps[1:]))
-    return np.asarray(triangles, dtype=np.float32)

@@ -27,7 +27,6 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "lung_sound/cnn1": {},
     "lung_sound/cnn2": {},
     "lung_sound/inception_v3": {},
-    "lung_sound/logmel": {},
     "lung_sound/resnet50": {},
 }
 STARTERS = ("cough/mlp", "lung_sound/cnn3", "chest_xray/cnn")
