@@ -188,6 +188,59 @@ class Control(Shape):
     meaning: str
 
 
+class FixedRate(Shape):
+    """One rate where the other is fixed: `rate` is sensitivity at a specificity of `at` or more, or the reverse."""
+
+    rate: Literal["sensitivity", "specificity"]
+    at: Probability
+    value: Interval
+
+
+class PredictiveValues(Shape):
+    """How often an answer is right where this share of people has the finding (Bayes' rule)."""
+
+    prevalence: Probability
+    ppv: Interval
+    npv: Interval
+
+
+class Coverage(Shape):
+    """How often the conformal set held the truth in one group, and how often it could not decide. Out of fold."""
+
+    group: str
+    n: int
+    covered: Interval
+    undecided: Interval
+
+
+class Conformal(Shape):
+    """Class-conditional conformal sets (Vovk 2012): the truth is in the set in 1 - alpha of each class.
+
+    A probability below both bounds says "without the finding", above both "with it"; between them the set holds both
+    answers or none, and a person must look. `size` is the mean number of answers in a set.
+    """
+
+    alpha: Probability
+    lower: Probability
+    upper: Probability
+    size: float
+    groups: list[Coverage]
+
+
+class Detail(Shape):
+    """Further out-of-fold figures, all at the card's operating point unless they say otherwise."""
+
+    fixed: list[FixedRate]
+    mcc: Interval
+    predictive: list[PredictiveValues]
+    calibration_slope: Interval = Field(description="1 is right; below it probabilities are too extreme")
+    calibration_intercept: Interval = Field(description="0 is right; below it the finding is expected too often")
+    contradicted: Interval | None = Field(
+        None, description="Share of the most certain answers whose label says the opposite"
+    )
+    conformal: Conformal | None = Field(None, description="Absent with fewer than 9 patients' files of a class")
+
+
 class Metrics(Shape):
     """Patient-grouped, out-of-fold evaluation beside trivial baselines."""
 
@@ -201,6 +254,7 @@ class Metrics(Shape):
     calibration_error: float
     per_source: list[SourceFigures]
     controls: list[Control]
+    detail: Detail | None = Field(None, description="Absent in cards from before it was measured")
 
 
 class DataLineage(Shape):

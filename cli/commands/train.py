@@ -38,6 +38,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's number.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores to use.")] = 2,
+    trust_labels: Annotated[
+        bool, typer.Option("--trust-labels", help="I have checked the labels: do not refuse because of them.")
+    ] = False,
     starters: Annotated[bool, typer.Option("--starters", help="Build the three starter versions instead.")] = False,
     json_: Json = False,
 ) -> None:
@@ -62,7 +65,7 @@ def train(
             heard = recorder(out.with_name(f"{out.name}.epochs.jsonl"), report)
             made = [
                 run(
-                    recipe, data, out, mode=mode.value, seed=seed, name=name, budget=budget,
+                    recipe, data, out, mode=mode.value, seed=seed, name=name, budget=budget, trust_labels=trust_labels,
                     checkpoints=out.with_name(f"{out.name}.checkpoints"), on_progress=heard,
                 )
             ]  # fmt: skip

@@ -32,7 +32,9 @@ def sigmoid(targets: Labels, scores: Floats) -> Calibration:
     fitted = LogisticRegression(C=1e6).fit(np.tile(scores, 2)[:, None], both, sample_weight=weights)
     slope = float(fitted.coef_[0, 0])
     if slope <= 0:
-        raise VersionInvalid(detail="Out of fold a higher score does not mean the finding: nothing was learnt.")
+        raise VersionInvalid(
+            "nothing_learnt", detail="Out of fold a higher score does not mean the finding: nothing was learnt."
+        )
     prevalence = positives / len(targets)
     return Calibration(method="sigmoid", slope=slope, intercept=float(fitted.intercept_[0]), prevalence=prevalence)
 

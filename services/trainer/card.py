@@ -32,6 +32,7 @@ class Made:
     junk_referred: tuple[int, int]
     across: Mapping[str, Interval]
     unseen: Sequence[Unseen] = ()
+    notes: Sequence[str] = ()
 
 
 def make_card(plan: Plan, examples: Examples, judgement: Judgement, made: Made) -> Card:
@@ -146,6 +147,7 @@ def _limits(plan: Plan, examples: Examples, judgement: Judgement, made: Made) ->
         *_link(examples),
         *lost,
         *(found.sentence for found in made.unseen),
+        *made.notes,
         f"The threshold flags at least {plan.recipe.sensitivity:.0%} of the positives out of fold, over all sources "
         "together; on a source that is not listed it is untested.",
         f"Of {tried} generated inputs that are no study of this kind (noise, pictures, music, ...) {referred} were "

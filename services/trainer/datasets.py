@@ -84,6 +84,14 @@ def _distinct(rows: Iterable[Row]) -> list[Row]:
     seen: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: (row.sha256, str(row.path))):
         twin = seen.setdefault(row.sha256, row)
-        if (twin.label, twin.patient) != (row.label, row.patient):
-            raise BadRequest(detail=f"{twin.path.name} and {row.path.name} are the same, but labelled differently.")
+        _agree(twin, row)
     return list(seen.values())
+
+
+def _agree(twin: Row, row: Row) -> None:
+    """Refuse one content under two labels, patients or splits: at least one of them is wrong."""
+    same = f"{twin.path.name} and {row.path.name} have the same content, but"
+    if twin.label != row.label:
+        raise BadRequest("label_conflict", detail=f"{same} different labels.")
+    if twin.patient != row.patient or twin.extra.get("split") != row.extra.get("split"):
+        raise BadRequest("leaked_patient", detail=f"{same} different patients or splits: a test would know the answer.")

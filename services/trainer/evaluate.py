@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.trainer import calibrate, controls, export, kept, metrics, prepared, resume
+from services.trainer import calibrate, conformal, controls, export, gates, kept, metrics, prepared, rates, resume
 from services.trainer.fit import Epoch
 from services.trainer.folds import Places, folds
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Mode, Options, Recipe, Task
 from services.trainer.sources import known
-from shared.schemas import Calibration, Interval, Metrics, Novelty, OperatingPoint, SourceFigures
+from shared.schemas import Calibration, Detail, Interval, Metrics, Novelty, OperatingPoint, SourceFigures
 
 Floats = NDArray[np.float64]
 
@@ -182,6 +182,21 @@ def _metrics(plan: Plan, examples: Examples, held: OutOfFold, crossed: calibrate
             for name in sorted(set(examples.sources))
         ],
         controls=controls.measure(plan.recipe.controls, examples, held.splits, plan.seed),
+        detail=_detail(plan, examples, held, crossed),
+    )
+
+
+def _detail(plan: Plan, examples: Examples, held: OutOfFold, crossed: calibrate.Crossed) -> Detail:
+    targets, patients, seed = examples.targets, examples.patients, plan.seed
+    slope, intercept = rates.line(targets, crossed.probabilities, patients, seed)
+    return Detail(
+        fixed=rates.fixed(targets, held.scores, patients, seed),
+        mcc=metrics.bootstrap(rates.mcc, targets, crossed.flagged.astype(np.float64), patients, seed),
+        predictive=[rates.predictive(targets, crossed.flagged, patients, seed, plan.recipe.prevalence)],
+        calibration_slope=slope,
+        calibration_intercept=intercept,
+        contradicted=gates.contradicted(targets, crossed.probabilities),
+        conformal=conformal.measure(targets, crossed.probabilities, held.places, examples.sources),
     )
 
 

@@ -80,7 +80,7 @@ def trace(module: nn.Module, shape: tuple[int, ...], outputs: list[str]) -> onnx
         dynamic_shapes=({0: torch.export.Dim("n")},), verbose=False,
     )  # fmt: skip
     if program is None:
-        raise VersionInvalid(detail="The exporter gave no graph.")
+        raise VersionInvalid("graph_missing", detail="The exporter gave no graph.")
     return _store_half(program.model_proto)
 
 
@@ -108,7 +108,9 @@ def prove_parity(graph: Graph, inputs: Floats, served: tuple[Floats, Floats]) ->
     scores, distances = answer(graph, inputs)
     gap = float(np.abs(_sigmoid(scores) - _sigmoid(served[0])).max())
     if not gap <= PARITY or not np.allclose(distances, served[1], rtol=1e-3, atol=1e-3):
-        raise VersionInvalid(detail=f"The exported graph differs from the trained network by {gap:.1e} in probability.")
+        raise VersionInvalid(
+            "graph_differs", detail=f"The exported graph differs from the trained network by {gap:.1e} in probability."
+        )
     return gap
 
 

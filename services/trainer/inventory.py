@@ -83,6 +83,13 @@ def dataset(folder: Path, files: list[File]) -> Dataset:
     return Dataset(folder, tuple(rows[digest] for digest in sorted(rows)))
 
 
+def look(path: Path) -> Floats | None:
+    """The fingerprint of one file, None when it cannot be decoded."""
+    with path.open("rb") as stream:
+        media_type = sniff(stream.read(HEAD_BYTES)) or ""
+    return _decoded(path, File("", "", "", "", media_type=media_type)).look if media_type else None
+
+
 def _listed(index: Path) -> list[File]:
     if not index.is_file():
         raise BadRequest(detail=f"The folder holds no {INDEX}.")

@@ -85,6 +85,8 @@ class Recipe(ABC):
     controls: ClassVar[Mapping[str, Control]]
     sensitivity: ClassVar[float] = 0.90
     """Out-of-fold sensitivity that the threshold must reach."""
+    prevalence: ClassVar[float] = 0.05
+    """Share with the finding among the people it is meant for; the card's predictive values are for it."""
     novelty_quantile: ClassVar[float] = 0.98
     """Share of held-out training inputs whose distance lies below the novelty threshold."""
     checkpoints: ClassVar[tuple[int, ...]] = ()

@@ -11,12 +11,15 @@ import numpy as np
 import psutil
 import torch
 
-from services.trainer import datasets, evaluate, export, generated, kept, prepared
+from services.trainer import datasets, evaluate, export, gates, generated, kept, prepared, twins
 from services.trainer.card import Made, make_card, make_notice
+from services.trainer.datasets import Dataset
 from services.trainer.evaluate import FINAL, Judgement, Plan
 from services.trainer.fit import Epoch
+from services.trainer.gates import Vouched
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Mode, Recipe, find
+from services.trainer.twins import Joined
 from services.trainer.unseen import unseen
 from shared import registry, runtimes
 from shared.errors import Conflict
@@ -67,30 +70,34 @@ def train(
     keep: Path | None = None,
     checkpoints: Path | None = None,
     on_progress: Callable[[Progress], None] = silent,
+    trust_labels: bool = False,
 ) -> Path:
     """Train, evaluate, export and seal one version into the folder `out`, and return it.
 
     `exclude` names sources that are not trained on; the card says how the version answers for them. `cache` holds
     prepared tensors (THORACLE_HOME/cache when None). `keep` is a folder that this run may use for itself (one within
     `cache` when None): killed and called again, it goes on from there, with the same figures in the end; it is removed
-    at the end. `checkpoints` is a folder for the weights that a recipe declares worth keeping.
+    at the end. `checkpoints` is a folder for the weights that a recipe declares worth keeping. `trust_labels` sets the
+    gates on labels aside; the card says so.
     An earlier version in `out` is replaced; anything else there is refused (Conflict). Raises NotFound (recipe),
-    BadRequest (data) and VersionInvalid (a gate refused to publish); then `out` is as it was.
+    BadRequest (data) and VersionInvalid (a gate refused to publish; its code says which); then `out` is as it was.
     """
     recipe, limits = find(recipe_name), budget or Budget()
     _refuse_strangers(out)
     lower_priority(limits, recipe.options(mode).threads)
     report, everything = _Reporter(on_progress), datasets.read(data)
+    gates.undivided(everything)
     dataset = everything.where(lambda row: row.source not in exclude)
     others = everything.where(lambda row: row.source in exclude and recipe.target(row) is not None)
     examples = prepared.load(dataset, recipe.pipeline, recipe.target, cache or _cache(), report.preparing)
+    joined = twins.join(examples, recipe.modality, cache or _cache(), report.preparing)
     unused = prepared.load(others, recipe.pipeline, recipe.target, cache or _cache()) if others.rows else None
     plan = _plan(recipe, mode, seed, limits, report)
     report.total = plan.options.epochs * (plan.options.folds + 1 + len(evaluate.mixed(examples)))
     memory = keep or _memory(cache or _cache(), plan, dataset.fingerprint)
     plan = replace(plan, keep=memory, checkpoints=checkpoints)
-    run = _Run(plan, examples, name or f"{mode}-{seed}-{dataset.fingerprint[:8]}", dataset.fingerprint, unused)
-    learnt = run.learn()
+    run = _Run(plan, joined, name or f"{mode}-{seed}-{dataset.fingerprint[:8]}", dataset.fingerprint, unused)
+    learnt = run.learn(_vouched(recipe, everything, trust_labels))
     # Made as late as possible: whoever kills a long training leaves no scratch folder behind.
     with tempfile.TemporaryDirectory(dir=_parent(out), prefix=".training-") as scratch:
         staged = Path(scratch) / "version"
@@ -114,22 +121,26 @@ class _Learnt:
     judgement: Judgement
     across: dict[str, Interval]
     graph: export.Graph
+    notes: tuple[str, ...]
 
 
 class _Run:
     """One training run: folds, other sources, the version itself, publishing."""
 
-    def __init__(self, plan: Plan, examples: Examples, name: str, fingerprint: str, others: Examples | None) -> None:
-        self.plan, self.examples, self.name, self.fingerprint = plan, examples, name, fingerprint
-        self.others = others
+    def __init__(self, plan: Plan, joined: Joined, name: str, fingerprint: str, others: Examples | None) -> None:
+        self.plan, self.examples, self.name, self.fingerprint = plan, joined.examples, name, fingerprint
+        self.others, self.joined = others, joined
         self.started = time.monotonic()
 
-    def learn(self) -> _Learnt:
-        """Everything that takes long: folds, other sources, the network itself."""
+    def learn(self, vouched: Vouched) -> _Learnt:
+        """Everything that takes long: folds, other sources, the network itself. Gates refuse as early as they can."""
         held = evaluate.out_of_fold(self.plan, self.examples)
+        gates.apart(self.examples, held.splits)
         judgement = evaluate.judge(self.plan, self.examples, held)
+        gates.judged(judgement.metrics, vouched)
         across = evaluate.across_sources(self.plan, self.examples)
-        return _Learnt(judgement, across, evaluate.train_graph(self.plan, self.examples, FINAL))
+        graph = evaluate.train_graph(self.plan, self.examples, FINAL)
+        return _Learnt(judgement, across, graph, vouched.sentences)
 
     def publish(self, learnt: _Learnt, folder: Path, spent: float) -> None:
         """Write a sealed version into an empty folder and load it as a worker would.
@@ -139,18 +150,22 @@ class _Run:
         judgement, graph = learnt.judgement, learnt.graph
         model = folder / "model.onnx"
         export.write(graph, self.plan.recipe.shape, model)
+        gates.storable(model)
         export.prove_parity(graph, self.examples.inputs, self._serve(model, self.examples.inputs))
         golden = generated.golden(self.plan.recipe.modality, self.plan.recipe.pipeline)
         np.save(folder / "golden.npy", golden.astype(np.float16), allow_pickle=False)
+        answers = self._serve(model, golden)
+        gates.finite(answers)
         made = Made(
             name=self.name,
             fingerprint=self.fingerprint,
             seconds=max(spent, time.monotonic() - self.started),
             parameters=graph.size,
-            golden=self._serve(model, golden),
+            golden=answers,
             junk_referred=self._refer_junk(model, judgement),
             across=learnt.across,
             unseen=unseen(lambda inputs: self._serve(model, inputs), judgement, self.others) if self.others else (),
+            notes=(*self.joined.sentences, *learnt.notes),
         )
         self._seal(folder, make_card(self.plan, self.examples, judgement, made))
 
@@ -205,6 +220,15 @@ def _memory(cache: Path, plan: Plan, fingerprint: str) -> Path:
 
 def _cache() -> Path:
     return Settings().home / "cache" / "prepared"
+
+
+def _vouched(recipe: Recipe, dataset: Dataset, trusted: bool) -> Vouched:
+    """What the starter version of this modality says of the labels; its figures count for its own recipe only."""
+    folder = Path(registry.__file__).parent / "starter" / recipe.modality
+    if not (folder / registry.MANIFEST).is_file():
+        return Vouched(trusted=trusted)
+    card = registry.verify(folder).card
+    return Vouched(card if card.recipe == recipe.name else None, gates.known(dataset, card), trusted)
 
 
 def _parent(out: Path) -> Path:

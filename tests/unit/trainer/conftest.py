@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 from PIL import Image
 
 from shared.transforms import synthetic
@@ -17,12 +18,19 @@ PATIENTS = 6
 
 def _cough(path: Path, seed: int, finding: bool) -> None:
     make = synthetic.speech_like if finding else synthetic.synthetic_cough
-    soundfile.write(str(path), make(seed, 16000, 2.0), 16000, format="WAV")
+    _write_sound(path, make(seed, 16000, 2.0), 16000, seed)
 
 
 def _breath(path: Path, seed: int, finding: bool) -> None:
     sound = synthetic.synthetic_breath(seed, 4000, 5.0) + (0.3 * np.sin(np.arange(20000) * 0.6) if finding else 0)
-    soundfile.write(str(path), np.asarray(sound, dtype=np.float32), 4000, format="WAV")
+    _write_sound(path, np.asarray(sound), 4000, seed)
+
+
+def _write_sound(path: Path, sound: NDArray[np.floating], rate: int, seed: int) -> None:
+    """With a loudness over time of its own: no two of these are near-duplicates."""
+    knots = np.random.default_rng(seed).uniform(0.05, 1.0, 12)
+    level = np.interp(np.linspace(0, 11, len(sound)), np.arange(12), knots)
+    soundfile.write(str(path), (sound * level).astype(np.float32), rate, format="WAV")
 
 
 def _chest(path: Path, seed: int, finding: bool) -> None:

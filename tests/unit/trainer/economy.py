@@ -1,8 +1,8 @@
 """How big networks go through the tests of all recipes within seconds: smaller inputs, and two steps of one fit.
 
-A network's architecture stays whole except where its size hangs on the input. What folds and other sources cost is paid
-by the three starters alone; here answers made up from the labels stand in for them. Of the eight EfficientNets, which
-are one file, B0 is trained.
+A network's architecture stays whole except where its size hangs on the input. Every recipe is fitted once; answers made
+up from the labels stand in for those of folds and other sources, which `test_a_repeated_training...` and the gates'
+tests go through. Of the eight EfficientNets, which are one file, B0 is trained.
 """
 
 from pathlib import Path
@@ -29,15 +29,12 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "lung_sound/inception_v3": {},
     "lung_sound/resnet50": {},
 }
-STARTERS = ("cough/mlp", "lung_sound/cnn3", "chest_xray/cnn")
 UNTRAINED = tuple(f"chest_xray/efficientnet_b{size}" for size in range(1, 8))
 
 
 def spare(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this recipe, unless a starter's, be fitted once; a big network starts at random and small as well."""
+    """Let this recipe be fitted once; a big network starts at random and small as well."""
     monkeypatch.setenv("THORACLE_HOME", str(folder / "home"))
-    if name in STARTERS:
-        return
     monkeypatch.setattr(evaluate, "out_of_fold", _made_up)
     monkeypatch.setattr(evaluate, "across_sources", lambda plan, examples: {})
     few = {modality: writers[:2] for modality, writers in generated._JUNK.items()}
