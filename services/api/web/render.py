@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.api.web.assets import asset_url
 from services.api.web.figures import FILTERS
 from services.api.web.scale import scale
+from shared import detail
 from shared.schemas import TERMINAL, JobView, Modality
 from shared.sentences import say
 
@@ -42,7 +43,9 @@ def _environment() -> Environment:
     )
     environment.filters.update(FILTERS)
     environment.tests["recalled"] = is_recalled
-    environment.globals.update(say=say, asset=asset_url, scale=scale, MODALITIES=list(Modality), TERMINAL=TERMINAL)
+    environment.globals.update(
+        say=say, asset=asset_url, scale=scale, detail_lines=detail.lines, MODALITIES=list(Modality), TERMINAL=TERMINAL
+    )
     return environment
 
 

@@ -10,6 +10,7 @@ from services.trainer.figures.forest import Line, forest
 from services.trainer.figures.matrices import Counts, matrices
 from services.trainer.figures.training import EpochLike
 from services.trainer.reports.page import Shown, render, spread
+from shared import detail
 from shared.schemas import Card, Interval
 
 _COLUMNS = ("Source", "Inputs", "Patients", "With finding", "AUROC", "AUPRC", "Sensitivity", "Specificity", "Brier",
@@ -38,6 +39,7 @@ def version_report(
         training=training_figures(history or {}),
         card_columns=_CARD_COLUMNS,
         card_rows=_card_rows(card),
+        card_detail=detail.lines(card.metrics.detail) if card.metrics.detail else [],
     )
 
 
