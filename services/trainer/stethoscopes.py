@@ -37,7 +37,7 @@ def heard_elsewhere(rows: Sequence[Row], steps: Sequence[Step]) -> Floats:
 def other_stethoscope(recording: Recording, generator: np.random.Generator) -> Recording:
     """The same sound through a random device; peak 0.05 to 0.95."""
     count = len(recording.samples)
-    hertz = np.fft.rfftfreq(count, 1 / recording.rate)
+    hertz = np.asarray(np.fft.rfftfreq(count, 1 / recording.rate), dtype=np.float64)
     heard = np.fft.irfft(np.fft.rfft(recording.samples) * 10 ** (_response(hertz, generator) / 20), count)
     heard += _noise(hertz, count, generator) * np.sqrt(np.square(heard).mean())
     heard *= generator.uniform(0.05, 0.95) / max(1e-9, float(np.abs(heard).max()))

@@ -142,4 +142,4 @@ def _runs(above: npt.NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def _bin_hertz() -> Float64:
-    return np.arange(_FFT // 2 + 1) * (RATE / _FFT)
+    return np.arange(_FFT // 2 + 1, dtype=np.float64) * (RATE / _FFT)
