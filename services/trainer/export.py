@@ -22,6 +22,7 @@ from shared.runtimes import open_graph
 
 Floats = NDArray[np.float32]
 Module = TypeVar("Module", bound=nn.Module)
+GraphType = TypeVar("GraphType", bound="Graph")
 PARITY = 1e-4
 _LARGE = 1024  # elements; smaller tensors are biases and scales, where rounding costs more than it saves
 _GROUP = 32
@@ -51,7 +52,12 @@ class Graph(nn.Module):
 
 def assemble(network: nn.Module, novelty: NoveltyModel) -> Graph:
     """The graph as it will serve: evaluation mode, batch normalisation folded in, large weights rounded to float16."""
-    graph = Graph(copy.deepcopy(network), novelty).eval()
+    return finished(Graph(copy.deepcopy(network), novelty))
+
+
+def finished(graph: GraphType) -> GraphType:
+    """The same graph, changed in place, as `assemble` leaves one."""
+    graph.eval()
     _fold(graph)
     return rounded(graph)
 

@@ -9,6 +9,7 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 
+from services.trainer import junk_pictures
 from services.trainer.prepared import prepare_file
 from shared.errors import InputRejected
 from shared.schemas import Modality, Step
@@ -61,38 +62,6 @@ def _tone(seed: int) -> Floats:
     return (0.3 * np.sin(2 * np.pi * hertz * np.arange(6 * _RATE) / _RATE)).astype(np.float32)
 
 
-def _chest(seed: int) -> NDArray[np.uint8]:
-    return (synthetic.phantom_xray(seed) >> 4).astype(np.uint8)
-
-
-def _upside_down(seed: int) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(_chest(seed)[::-1])
-
-
-def _limb(seed: int) -> NDArray[np.uint8]:
-    """Two bright bones in a soft cylinder on black, about what an X-ray of a limb looks like."""
-    generator = np.random.default_rng(seed)
-    y, x = np.mgrid[-1:1:512j, -1:1:400j]
-    x = x * np.cos(lean := generator.uniform(-0.3, 0.3)) + y * np.sin(lean)
-    flesh = 90 * np.clip(1.2 - (x / generator.uniform(0.4, 0.6)) ** 2, 0, 1)
-    bones = sum(110 * np.exp(-(((x - place) / 0.09) ** 2)) for place in (-0.16, 0.16))
-    return np.asarray(np.clip(flesh + bones + generator.normal(0, 3, x.shape), 0, 255), dtype=np.uint8)
-
-
-def _snow(seed: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (512, 512), dtype=np.uint8)
-
-
-def _page(seed: int) -> NDArray[np.uint8]:
-    """Lines of dark words on white."""
-    generator = np.random.default_rng(seed)
-    page = np.full((640, 480), 250, dtype=np.uint8)
-    for top in range(40, 600, 16):
-        for left in range(30, 450, 7):
-            page[top : top + 9, left : left + 5] = 250 if generator.random() < 0.2 else 40
-    return page
-
-
 def _cough(seed: int) -> Floats:
     return synthetic.synthetic_cough(seed, _RATE)
 
@@ -111,10 +80,10 @@ _SOUND_JUNK = (synthetic.music_like, synthetic.speech_like, _noise, _tone)
 _GOLDEN: dict[Modality, list[Writer]] = {
     Modality.COUGH: _each(_sound, [_cough], 3),
     Modality.LUNG_SOUND: _each(_sound, [_breath], 3),
-    Modality.CHEST_XRAY: _each(_picture, [_chest], 3),
+    Modality.CHEST_XRAY: _each(_picture, [junk_pictures.chest], 3),
 }
 _JUNK: dict[Modality, list[Writer]] = {
     Modality.COUGH: _each(_sound, _SOUND_JUNK, 5),
     Modality.LUNG_SOUND: _each(_sound, (*_SOUND_JUNK, _cough), 5),
-    Modality.CHEST_XRAY: _each(_picture, (synthetic.photograph_like, _snow, _page, _limb, _upside_down), 5),
+    Modality.CHEST_XRAY: _each(_picture, junk_pictures.MAKERS, 5),
 }

@@ -4,6 +4,7 @@ Distances are scaled so that a typical training input lies near 1. The threshold
 over held-out patients.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 from torch.nn import functional
+
+_STEADY = 1e-3  # features that vary less than this over the training inputs would only magnify rounding
 
 
 class NoveltyModel(nn.Module):
@@ -52,43 +55,91 @@ class Mahalanobis(NoveltyModel):
         return (squeezed @ self.whitening).square().sum(1)
 
 
-class Eigenpictures(NoveltyModel):
-    """Energy inside and outside the main components of small pictures (after Turk and Pentland 1991).
+class Components(nn.Module):
+    """Energy inside and outside the main components of vectors (n, size), fitted on rows of the same kind.
 
-    A picture (1, h, w) is averaged over `pool` x `pool` blocks and brought to mean 0 and deviation 1, so that exposure
-    does not count. Distance = mean squared component in its own deviations + residual over its training mean.
+    Distance = half the mean squared component in its own deviations + half the residual over its training mean.
     """
 
-    method = "eigenpictures"
     mean: Tensor
     basis: Tensor
     spread: Tensor
     residual: Tensor
 
-    def __init__(self, inputs: Tensor, pool: int, components: int) -> None:
+    def __init__(self, rows: Tensor, components: int) -> None:
         super().__init__()
-        self.pool = pool
-        small = self._small(inputs)
-        self.register_buffer("mean", small.mean(0))
-        centred = (small - self.mean).double()
-        count = min(components, max(1, len(inputs) // 4))
+        self.register_buffer("mean", rows.mean(0))
+        centred = (rows - self.mean).double()
+        count = min(components, max(1, len(rows) // 4))
         _, values, vectors = torch.linalg.svd(centred, full_matrices=False)
         basis = vectors[:count].T.float()
         self.register_buffer("basis", basis)
-        self.register_buffer("spread", (values[:count] / np.sqrt(len(inputs))).float().clamp_min(1e-6))
+        self.register_buffer("spread", (values[:count] / np.sqrt(len(rows))).float().clamp_min(1e-6))
         outside = centred.float() - centred.float() @ basis @ basis.T
         self.register_buffer("residual", outside.square().mean().clamp_min(1e-6))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(n, 1, h, w) to (n,)."""
-        centred = self._small(inputs) - self.mean
+    def forward(self, rows: Tensor) -> Tensor:
+        """(n, size) to (n,)."""
+        centred = rows - self.mean
         components = centred @ self.basis
         outside = centred - components @ self.basis.T
         inside = (components / self.spread).square().mean(1)
         return 0.5 * (inside + outside.square().mean(1) / self.residual)
+
+
+class Eigenpictures(NoveltyModel):
+    """Components of small pictures (after Turk and Pentland 1991).
+
+    A picture (1, h, w) is averaged over `pool` x `pool` blocks and brought to mean 0 and deviation 1, so that exposure
+    does not count.
+    """
+
+    method = "eigenpictures"
+
+    def __init__(self, inputs: Tensor, pool: int, components: int) -> None:
+        super().__init__()
+        self.pool = pool
+        self.components = Components(self._small(inputs), components)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(n, 1, h, w) to (n,)."""
+        distances: Tensor = self.components(self._small(inputs))
+        return distances
 
     def _small(self, inputs: Tensor) -> Tensor:
         """(n, pixels), mean 0 and deviation 1 each."""
         flat = functional.avg_pool2d(inputs, self.pool).flatten(1)
         centred = flat - flat.mean(1, keepdim=True)
         return centred / (centred.square().mean(1, keepdim=True) + 1e-6).sqrt()
+
+
+class FeatureComponents(NoveltyModel):
+    """Mean over blocks of the Components of a frozen base's features, each standardised and cut at 8 deviations.
+
+    `blocks`: the places of the features (first, last + 1) that belong together, such as those of one layer.
+    """
+
+    method = "feature_components"
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, base: nn.Module, features: Tensor, blocks: Sequence[tuple[int, int]], components: int) -> None:
+        super().__init__()
+        self.base, self.blocks = base, tuple(blocks)
+        self.register_buffer("mean", features.mean(0))
+        self.register_buffer("scale", features.std(0).clamp_min(_STEADY))
+        rows = self._standard(features)
+        self.parts = nn.ModuleList(Components(rows[:, first:last], components) for first, last in self.blocks)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(n, *shape) to (n,)."""
+        return self.of(self.base(inputs))
+
+    def of(self, features: Tensor) -> Tensor:
+        """Distances (n,) of features (n, size) that the base has given already."""
+        rows = self._standard(features)
+        parts = zip(self.parts, self.blocks, strict=True)
+        return torch.stack([part(rows[:, first:last]) for part, (first, last) in parts]).mean(0)
+
+    def _standard(self, features: Tensor) -> Tensor:
+        return ((features - self.mean) / self.scale).clamp(-8, 8)

@@ -1,5 +1,7 @@
 """Steps that make X-rays of different collections alike: frames cut off, the lung field, local contrast."""
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -11,6 +13,7 @@ _FLAT = 0.04  # spread between the 5th and 95th percentile of a row that shows n
 _MOST = 0.25  # share of a side that may be cut off as frame
 _SIDE = 64
 _DEFAULT = (0.05, 0.06, 0.90, 0.94)  # top, left, bottom, right where no field is found
+_DEVIATIONS = 6  # from black to white; what is farther than three from the mean is cut
 _LIMITS = ((0.0, 0.20), (0.0, 0.25), (0.70, 1.0), (0.75, 1.0))
 
 Mask = npt.NDArray[np.bool_]
@@ -38,28 +41,19 @@ def lung_field(picture: Picture, _sheet: Sheet, *, margin: float) -> Picture:
 
 
 @transform
-def clahe(picture: Picture, _sheet: Sheet, *, tiles: int, clip: float, bins: int = 128) -> Picture:
-    """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994), `tiles` x `tiles`, bilinear between them.
+def local_contrast(picture: Picture, _sheet: Sheet, *, smooth: float, reach: float, floor: float) -> Picture:
+    """Blur, then each point less the mean around it, in deviations around it: neither exposure nor sharpness counts.
 
-    First the brightness is stretched between its 1st and 99th percentile, so that the exposure does not count.
-    `clip`: how many times the mean count a bin may hold; what is cut off is spread over all bins.
+    `smooth`: the blur's deviation in pixels, so that fine grain and edge enhancement of a device are gone; `reach`: the
+    deviation in pixels of what "around" means; `floor`: the least deviation, as a share of the picture's own range
+    (1st to 99th percentile). 0.5 is the mean, three deviations fill [0, 1].
     """
-    height, width = picture.pixels.shape
-    low, high = np.percentile(picture.pixels, [1, 99])
-    stretched = np.clip((picture.pixels - low) / max(float(high - low), 1e-3), 0, 1)
-    places = np.minimum((stretched * bins).astype(np.int64), bins - 1)
-    curves = np.stack(
-        [
-            np.stack([_curve(tile, clip, bins) for tile in np.array_split(row, tiles, axis=1)])
-            for row in np.array_split(places, tiles, axis=0)
-        ]
-    )
-    above, below, down = _between(height, tiles)
-    before, after, across = _between(width, tiles)
-    across = across[None, :]
-    upper = _blend(curves[above[:, None], before, places], curves[above[:, None], after, places], across)
-    lower = _blend(curves[below[:, None], before, places], curves[below[:, None], after, places], across)
-    return Picture(np.ascontiguousarray(_blend(upper, lower, down[:, None]), dtype=np.float32))
+    soft = _around(picture.pixels, smooth)
+    low, high = np.percentile(soft, [1, 99])
+    scaled = np.clip((soft - low) / max(float(high - low), 1e-3), 0, 1)
+    rest = scaled - _around(scaled, reach)
+    spread = np.sqrt(_around(np.square(rest), reach))
+    return Picture(np.clip(0.5 + rest / (spread + floor) / _DEVIATIONS, 0, 1).astype(np.float32))
 
 
 def _content(pixels: FloatArray) -> tuple[int, int]:
@@ -108,21 +102,15 @@ def _box(field: Mask, margin: float) -> tuple[float, ...]:
     return tuple(float(np.clip(edge, *limits)) for edge, limits in zip(edges, _LIMITS, strict=True))
 
 
-def _curve(places: npt.NDArray[np.int64], clip: float, bins: int) -> FloatArray:
-    """(bins,) new brightness of each bin: the clipped histogram, summed up."""
-    counts = np.bincount(places.ravel(), minlength=bins).astype(np.float64)
-    limit = clip * places.size / bins
-    excess = np.maximum(counts - limit, 0).sum()
-    summed = np.cumsum(np.minimum(counts, limit) + excess / bins)
-    return np.asarray(summed / max(summed[-1], 1.0), dtype=np.float32)
+def _around(pixels: FloatArray, deviation: float) -> FloatArray:
+    """Gaussian mean about each point; beyond the edges there is nothing, so nothing weighs there."""
+    rows, columns = (_bell(length, deviation) for length in pixels.shape)
+    return np.asarray(rows @ pixels @ columns.T, dtype=np.float32)
 
 
-def _between(length: int, tiles: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]:
-    """For each place along a side: the tile before, the tile after, and how far it is on the way."""
-    along = np.clip((np.arange(length) + 0.5) * tiles / length - 0.5, 0, tiles - 1)
-    before = np.floor(along).astype(np.int64)
-    return before, np.minimum(before + 1, tiles - 1), (along - before).astype(np.float32)
-
-
-def _blend(first: FloatArray, second: FloatArray, share: FloatArray) -> FloatArray:
-    return first + (second - first) * share
+@cache
+def _bell(length: int, deviation: float) -> FloatArray:
+    """(length, length) weights; each row sums to 1."""
+    places = np.arange(length)
+    weights = np.exp(-np.square(places[:, None] - places) / (2 * deviation**2))
+    return np.asarray(weights / weights.sum(1, keepdims=True), dtype=np.float32)

@@ -74,7 +74,11 @@ def test_crossed_answers_do_not_see_their_own_fold() -> None:
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [(lambda x: novelty.Mahalanobis(x), (26,)), (lambda x: novelty.Eigenpictures(x, 4, 8), (1, 32, 32))],
+    [
+        (lambda x: novelty.Mahalanobis(x), (26,)),
+        (lambda x: novelty.Eigenpictures(x, 4, 8), (1, 32, 32)),
+        (lambda x: novelty.FeatureComponents(nn.Tanh(), torch.tanh(x), [(0, 16), (16, 26)], 8), (26,)),
+    ],
 )
 def test_junk_is_farther_than_the_data(model: object, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
