@@ -36,9 +36,9 @@ _PENALTY = {"sound": 1e-4, "faithful": 1.0}
 class ChestXrayMobilenetLung(ChestXrayCnn):
     """A logistic regression on 1,280 frozen features of the lung field; nothing else learns. `faithful`: little shrunk.
 
-    Chosen by AUROC on collections held out whole: trained on one with the finding and one without, tested on two others,
-    all four ways. Mean of these for the equalised lung field 0.48, for local contrast 0.72, blurred first 0.81; mirrored
-    copies, earlier layers, radial spectra made alike and a discriminant analysis did not help.
+    Chosen by AUROC on collections held out whole: trained on one with the finding and one without, tested on two
+    others, all four ways. Mean of these for the equalised lung field 0.48, for local contrast 0.72, blurred first 0.81;
+    mirrored copies, earlier layers, radial spectra made alike and a discriminant analysis did not help.
     """
 
     name = "chest_xray/mobilenet_lung"
