@@ -10,7 +10,7 @@ from services.trainer.train import Budget, Progress, silent, train
 STARTERS = {
     "cough": ("cough/mlp", "cough"),
     "lung_sound": ("lung_sound/cnn3", "lung"),
-    "chest_xray": ("chest_xray/cnn", "cxr"),
+    "chest_xray": ("chest_xray/mobilenet_lung", "cxr"),
 }
 NAME = "starter-1"
 SEED = 7
