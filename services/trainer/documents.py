@@ -47,8 +47,10 @@ def _cough_net(recipe: str, said: str, really: str, reached: tuple[int | None, i
     return Document(recipe, said, really, _TRIAL, 0.3, 50, stratified=False, reached=reached, rows=220)
 
 
-def _lung(recipe: str, said: str, really: str, epochs: int) -> Document:
-    return Document(recipe, said, really, _SPRSOUND, 0.1, epochs, repeats=4)
+def _lung(
+    recipe: str, said: str, really: str, epochs: int, reached: tuple[int | None, int | None] = (None, None)
+) -> Document:
+    return Document(recipe, said, really, _SPRSOUND, 0.1, epochs, repeats=4, reached=reached)
 
 
 _LADDER = (
@@ -94,13 +96,15 @@ DOCUMENTS: tuple[Document, ...] = (
         "validation accuracy 70.0 %",
         "752 of 1074 pictures: the share of the larger class, so a constant answer",
         10,
+        (4, 4),
     ),
-    _lung("lung_sound/cnn2", "validation accuracy 68.7 %", "no better than the majority class (70.0 %)", 20),
+    _lung("lung_sound/cnn2", "validation accuracy 68.7 %", "no better than the majority class (70.0 %)", 20, (8, 8)),
     _lung(
         "lung_sound/cnn3",
         "training 88.0 %, validation 82.1 %, test 68.4 %",
         "on the test set below the majority class (68.7 %); patients were not kept apart",
         30,
+        (10, None),
     ),
     _lung(
         "lung_sound/inception_v3",

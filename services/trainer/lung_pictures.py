@@ -37,10 +37,10 @@ class LungPicture(LungSoundCnn3):
     def options(self, mode: Mode) -> Options:
         """Faithful: 1e-3 down to 1e-6 on a plateau; the slides print 1e-6, with which nothing is learnt."""
         if mode == "faithful":
-            return Options(epochs=self.epochs, batch=16, rate=1e-3, folds=4, schedule="plateau", threads=1)
+            return Options(epochs=self.epochs, batch=16, rate=1e-3, folds=4, schedule="plateau", half=True, threads=1)
         return Options(
             epochs=self.learns, batch=16, rate=5e-4, folds=4, schedule="cosine", balance="source", weight_decay=0.02,
-            threads=1,
+            half=True, threads=1,
         )  # fmt: skip
 
     def variants(self) -> Mapping[str, Options]:

@@ -54,8 +54,10 @@ class LungSoundCnn3(Recipe):
     def options(self, mode: Mode) -> Options:
         """Faithful: batch 16, 30 epochs, plateau from 1e-3 down to 1e-6. Sound: balanced, averaged weights."""
         if mode == "faithful":
-            return Options(epochs=30, batch=16, rate=1e-3, schedule="plateau", threads=1)
-        return Options(epochs=30, batch=16, rate=5e-4, schedule="cosine", balance="class", weight_decay=0.02, threads=1)
+            return Options(epochs=30, batch=16, rate=1e-3, schedule="plateau", half=True, threads=1)
+        return Options(
+            epochs=30, batch=16, rate=5e-4, schedule="cosine", balance="class", weight_decay=0.02, half=True, threads=1
+        )  # fmt: skip
 
     def network(self, mode: Mode, inputs: Tensor) -> nn.Module:
         """(n, 1, 64, 64) to (n,). Pooling before ReLU gives the same numbers as after it and is faster."""
