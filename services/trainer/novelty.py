@@ -39,8 +39,11 @@ class Mahalanobis(NoveltyModel):
     centre: Tensor
     whitening: Tensor
 
-    def __init__(self, inputs: Tensor) -> None:
+    def __init__(self, inputs: Tensor, first: int = 0) -> None:
+        """The features before the `first` do not count."""
         super().__init__()
+        self.first = first
+        inputs = inputs[:, first:]
         self.register_buffer("mean", inputs.mean(0))
         self.register_buffer("scale", inputs.std(0).clamp_min(1e-6))
         squeezed = torch.asinh((inputs - self.mean) / self.scale).double().numpy()
@@ -51,7 +54,7 @@ class Mahalanobis(NoveltyModel):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, features) to (n,)."""
-        squeezed = torch.asinh((inputs - self.mean) / self.scale) - self.centre
+        squeezed = torch.asinh((inputs[:, self.first :] - self.mean) / self.scale) - self.centre
         return (squeezed @ self.whitening).square().sum(1)
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,7 +19,9 @@ from services.trainer.recipe import Mode, Options, Task, register
 from services.trainer.recipes.cough_mlp import CoughMlp
 from shared.schemas import Step
 
-_PENALTY = 0.002
+_PENALTY = 0.001
+_NEARNESS = ("shape", "contrast", "envelope")  # what tells a cough from speech and music
+_MFCC = 120
 
 
 def _cut(examples: Examples) -> NDArray[np.float64]:
@@ -30,7 +32,11 @@ def _cut(examples: Examples) -> NDArray[np.float64]:
 
 @register
 class CoughStatistics(EstimatorRecipe):
-    """20 MFCC of the 8 kHz cough and its envelope, 143 numbers; the mean of three models' log-odds."""
+    """MFCC, spectral shape and contrast of the 8 kHz cough, and its envelope: 215 numbers.
+
+    With the cut left in, silence and length alone reach AUROC 0.81 at the call centre, as high as any model there
+    (measured); without it 0.67 remain.
+    """
 
     name = "cough/statistics"
     modality = CoughMlp.modality
@@ -45,9 +51,9 @@ class CoughStatistics(EstimatorRecipe):
         Step(transform="resample", params={"rate": 8000}),
         Step(transform="trim_silence", params={"below": 40.0}),
         Step(transform="normalise_level", params={}),
-        Step(transform="cough_statistics", params={"groups": ["mfcc", "envelope"]}),
+        Step(transform="cough_statistics", params={"groups": ["mfcc", *_NEARNESS]}),
     ]
-    shape = (143,)
+    shape = (215,)
     input = CoughMlp.input
     population = CoughMlp.population
     limits = (
@@ -59,24 +65,26 @@ class CoughStatistics(EstimatorRecipe):
         "cut": Control("the silence before and after the cough, which the pipeline takes away", _cut),
     }
 
+    novelty_quantile = 0.95  # at 0.98 a fifth of real speech passes
+
     def options(self, mode: Mode) -> Options:
         """Evenly over source and class. No document is to be followed; `faithful` is the plainest variant."""
         del mode
         return settings(balance="source")
 
     def members(self, examples: Examples, task: Task) -> Sequence[Pipeline]:
-        """L2 logistic regression; in sound mode with extremely random trees and slow boosting beside it."""
+        """L2 logistic regression; in sound mode random trees beside it.
+
+        Leaves are large: small ones hold rows of one collection, so that the score tells the collections apart and a
+        threshold carries over to neither (pooled AUROC 0.80, but sensitivity 0.96 at one and 0.53 at the other).
+        """
         del examples
         linear = make_pipeline(StandardScaler(), LogisticRegression(C=_PENALTY, max_iter=1000))
         if task.mode == "faithful":
             return [linear]
-        trees = ExtraTreesClassifier(300, min_samples_leaf=3, max_features="sqrt", random_state=task.seed)
-        boosting = GradientBoostingClassifier(
-            n_estimators=150, learning_rate=0.05, subsample=0.5, max_features=0.05, min_samples_leaf=5,
-            random_state=task.seed,
-        )  # fmt: skip
-        return [linear, make_pipeline(trees), make_pipeline(boosting)]
+        trees = ExtraTreesClassifier(150, min_samples_leaf=25, random_state=task.seed)
+        return [linear, make_pipeline(trees)]
 
     def novelty(self, inputs: Tensor) -> NoveltyModel:
-        """Mahalanobis distance of the 143 numbers."""
-        return Mahalanobis(inputs)
+        """Mahalanobis distance of all but the MFCC: with them most of real speech and music passed (measured)."""
+        return Mahalanobis(inputs, first=_MFCC)
