@@ -8,8 +8,8 @@ from services.trainer.train import Budget, Progress, silent, train
 
 # folder under shared/starter → (recipe, folder of the data)
 STARTERS = {
-    "cough": ("cough/mlp", "cough"),
-    "lung_sound": ("lung_sound/cnn3", "lung"),
+    "cough": ("cough/statistics", "cough"),
+    "lung_sound": ("lung_sound/ridges", "lung"),
     "chest_xray": ("chest_xray/mobilenet_lung", "cxr"),
 }
 NAME = "starter-1"

@@ -1,13 +1,19 @@
 """The versions that a fresh installation answers with."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import soundfile
 
+from services.trainer.prepared import prepare_file
 from services.trainer.sources import not_shippable
 from services.trainer.starters import STARTERS
+from shared.errors import InputRejected
 from shared.registry import verify
 from shared.runtimes import load
+from shared.transforms import synthetic
+from shared.transforms.values import FloatArray
 
 pytestmark = pytest.mark.trainer
 
@@ -29,3 +35,19 @@ def test_a_starter_verifies_loads_and_proves_its_golden_samples(name: str) -> No
 
 def test_all_starters_together_are_small() -> None:
     assert sum(file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()) <= LIMIT
+
+
+@pytest.mark.parametrize("name", ["cough", "lung_sound"])
+@pytest.mark.parametrize("make", [synthetic.speech_like, synthetic.music_like])
+def test_speech_and_music_are_rejected_or_referred(name: str, make: Callable[..., FloatArray], tmp_path: Path) -> None:
+    artefact = verify(FOLDER / name)
+    runtime, threshold = load(artefact, threads=1), artefact.card.novelty.threshold
+    for seed in range(6):
+        path = tmp_path / "sound.wav"
+        soundfile.write(str(path), make(100 + seed, 16000, 4.0 + 2 * seed), 16000)
+        try:
+            tensor, _ = prepare_file(path, artefact.card.pipeline)
+        except InputRejected:
+            continue
+        [(_, distance)] = zip(*runtime.run(tensor[None]), strict=True)
+        assert distance > threshold, seed
