@@ -41,9 +41,9 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._http.close()
 
-    def submit(self, path: Path, fields: Mapping[str, str]) -> Answer:
+    def submit(self, path: Path, fields: Mapping[str, str], key: str = "") -> Answer:
         """Send one file; returns the job. Safe to repeat: the same Idempotency-Key goes with every attempt."""
-        key = uuid.uuid4().hex
+        key = key or uuid.uuid4().hex
         for attempt in range(_RETRIES + 1):
             with path.open("rb") as stream:
                 response = self._send(

@@ -2,7 +2,21 @@
 
 import typer
 
-from cli.commands import demo, doctor, jobs, keys, recipes, reports, reproduce, samples, submit, train, up, versions
+from cli.commands import (
+    demo,
+    doctor,
+    jobs,
+    keys,
+    predict,
+    recipes,
+    reports,
+    reproduce,
+    samples,
+    submit,
+    train,
+    up,
+    versions,
+)
 from cli.failures import Friendly
 
 app = typer.Typer(
@@ -16,8 +30,9 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("submit")(submit.submit)
+app.command("predict")(predict.predict)
 app.add_typer(jobs.app, name="jobs")
-app.command("versions")(versions.versions)
+app.add_typer(versions.app, name="versions")
 app.command("promote")(versions.promote)
 app.command("rollback")(versions.rollback)
 app.add_typer(keys.app, name="keys")

@@ -1,11 +1,15 @@
 """`thoracle versions`, `promote`, `rollback`: which versions there are, and which one answers."""
 
+import tempfile
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cli.client import Client
-from cli.output import Json, emit, show, table, words
+from cli.output import Json, emit, facts, show, table, words
+from shared import archive, registry
 from shared.errors import ThoracleError
 from shared.schemas import Modality
 from shared.settings import Settings
@@ -26,6 +30,63 @@ def versions(
         return
     columns = ("Kind", "Recipe", "Name", "sha256", "In use as", "AUROC (95 % interval)", "Published")
     table("Versions", columns, [_row(item) for item in found])
+
+
+def export(
+    version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
+    file: Annotated[Path, typer.Argument(help="The archive to write.", dir_okay=False)],
+    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    json_: Json = False,
+) -> None:
+    """Write one of this machine's versions into one file, for another installation."""
+    from cli.local import local
+
+    with Client(Settings()) as client:
+        sha256 = _choose(_all_versions(client, modality), version)["version"]["sha256"]
+    with local() as place:
+        artefact = registry.verify(place.settings.versions_dir / sha256, sha256)
+    archive.pack(artefact, file)
+    _carried(artefact, file, json_)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="An archive that 'export' wrote.", exists=True, dir_okay=False)],
+    json_: Json = False,
+) -> None:
+    """Check an archive and publish its version here; 'promote' then lets it answer."""
+    from cli.local import local
+    from shared.deployments import publish
+
+    with tempfile.TemporaryDirectory() as folder, local() as place:
+        artefact = registry.store(archive.unpack(file, Path(folder)).folder, place.settings.versions_dir)
+        with place.database.begin() as session:
+            publish(session, artefact, "import")
+    _carried(artefact, file, json_)
+
+
+def _carried(artefact: registry.Artefact, file: Path, as_json: bool) -> None:
+    card = artefact.card
+    said = {"modality": card.modality.value, "recipe": card.recipe, "name": card.name, "sha256": artefact.sha256}
+    if as_json:
+        emit({**said, "bytes": file.stat().st_size})
+    else:
+        facts({**said, "MB": f"{file.stat().st_size / 2**20:.1f}"})
+
+
+class _Listing(TyperGroup):
+    """`thoracle versions` and `thoracle versions cough` list; the other words are commands."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the unsaid `list` first."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_Listing, help="Which versions there are; carry one to another installation.")
+app.command("list")(versions)
+app.command("export")(export)
+app.command("import")(import_)
 
 
 def promote(

@@ -1,5 +1,6 @@
 """`thoracle up` and the commands that speak to it, as a user runs them: real processes on a home of their own."""
 
+import csv
 import json
 import shutil
 import signal
@@ -20,6 +21,7 @@ from infra.embedded import Engines
 from infra.processes import wait_until
 from infra.stack import open_engines
 from infra.state import Services, State
+from shared import registry
 from shared.db.engine import Database
 from shared.deployments import STARTER, open_deployment, publish
 from shared.registry import store
@@ -182,6 +184,50 @@ def test_a_version_is_published_and_promoted(machine: Machine, tmp_path: Path) -
     machine.answer("rollback", "cough", "--reason", "it was a test")
     (folder / "model.onnx").write_bytes(b"altered")
     assert "altered" in machine.run("publish", str(folder), code=1).stderr
+
+
+def test_a_version_is_carried_to_another_machine(machine: Machine, empty: Machine, tmp_path: Path) -> None:
+    file = tmp_path / "version.thoracle"
+    sent = machine.answer("versions", "export", "tiny-1", str(file), "--modality", "chest_xray")
+    assert sent["bytes"] == file.stat().st_size
+    got = empty.answer("versions", "import", str(file))
+    assert (got["sha256"], got["name"]) == (sent["sha256"], "tiny-1")
+    assert registry.verify(empty.settings().versions_dir / got["sha256"], sent["sha256"]).card.name == "tiny-1"
+    body = bytearray(file.read_bytes())
+    body[len(body) // 2] ^= 1
+    file.write_bytes(body)
+    assert "cannot be" in machine.run("versions", "import", str(file), code=1).stderr
+
+
+def test_a_folder_becomes_a_table_and_is_continued(machine: Machine, tmp_path: Path) -> None:
+    folder, out = tmp_path / "folder", tmp_path / "out.csv"
+    (folder / "ward").mkdir(parents=True)
+    (folder / "chest.png").write_bytes(sample_files.xray("PNG"))
+    (folder / "ward" / "chest.jpg").write_bytes(sample_files.xray("JPEG"))
+    (folder / "text.txt").write_text("This is a text.")
+    (folder / ".hidden").write_text("Not looked at.")
+    said = machine.run("predict", str(folder), "--csv", str(out), code=1).stderr
+    assert "3 files, 0 of them from an earlier run; 1 have no result" in said
+    first = _rows(out)
+    assert [(row["file"], row["status"]) for row in first] == [
+        ("chest.png", "succeeded"), ("text.txt", "refused"), ("ward/chest.jpg", "succeeded"),
+    ]  # fmt: skip
+    assert first[1]["error_code"] == "input_type_unknown"
+    assert first[0]["decision"] in ("flagged", "not_flagged", "refer")
+    assert 0 <= float(first[0]["probability"]) <= 1
+    assert len(first[0]["version_sha256"]) == 64
+
+    lines = out.read_text().splitlines(keepends=True)
+    out.write_text("".join(lines[:2]) + lines[2][:20])  # killed while it wrote the second row
+    assert "1 of them from an earlier run" in machine.run("predict", str(folder), "--csv", str(out), code=1).stderr
+    assert _rows(out) == first, "the same jobs, not new ones"
+    out.write_text("something else\n")
+    assert "was not written by" in machine.run("predict", str(folder), "--csv", str(out), code=1).stderr
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def test_the_demo_joins_what_runs_already(machine: Machine) -> None:
