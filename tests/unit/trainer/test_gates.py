@@ -148,6 +148,8 @@ def test_every_row_is_held_out_once() -> None:
 @pytest.fixture
 def coughs(tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("THORACLE_HOME", str(tmp_path / "home"))
+    # A command lowers its process's priority for good; here that would be the tests' own.
+    monkeypatch.setattr("services.trainer.train.lower_priority", lambda *_: None)
     return Path(shutil.copytree(tiny("cough"), tmp_path / "coughs"))
 
 
