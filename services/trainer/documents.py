@@ -43,8 +43,10 @@ def _cough(recipe: str, said: str, really: str, epochs: int | None = None, repea
     return Document(recipe, said, really, _TRIAL, 0.3, epochs, repeats)
 
 
-def _cough_net(recipe: str, said: str, really: str, reached: tuple[int | None, int | None]) -> Document:
-    return Document(recipe, said, really, _TRIAL, 0.3, 50, stratified=False, reached=reached, rows=220)
+def _cough_net(
+    recipe: str, said: str, really: str, rows: int, reached: tuple[int | None, int | None] = (None, None)
+) -> Document:
+    return Document(recipe, said, really, _TRIAL, 0.3, 50, stratified=False, reached=reached, rows=rows)
 
 
 def _lung(
@@ -83,13 +85,14 @@ DOCUMENTS: tuple[Document, ...] = (
         "cough/vgg16_bottleneck",
         "validation accuracy 94.1 %",
         "48 of 51 clips; 5 of 8 positives found (Wilson 31 to 86 %); the split was not stratified",
-        (None, None),
+        220,
     ),
     _cough_net(
         "cough/vgg16_finetune",
         "validation accuracy 96.1 %",
         "49 of 51 clips; 2 of 3 positives found (Wilson 21 to 94 %)",
-        (6, 2),
+        110,
+        (4, 2),
     ),
     _lung(
         "lung_sound/cnn1",
@@ -138,7 +141,7 @@ DOCUMENTS: tuple[Document, ...] = (
         11,
         share=0.1,
         copies=8,
-        reached=(3, 2),
+        reached=(2, 1),
     ),
     Document(
         "chest_xray/efficientnet_b0",
@@ -149,7 +152,7 @@ DOCUMENTS: tuple[Document, ...] = (
         0.2,
         11,
         share=0.1,
-        reached=(2, 2),
+        reached=(1, 1),
         variants=_LADDER,
         apart=False,
     ),
