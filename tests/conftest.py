@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
@@ -17,6 +18,9 @@ from shared.registry import store
 from shared.schemas import Modality
 from shared.settings import Settings
 from tests.support.stack import Hospital
+
+if TYPE_CHECKING:
+    from tests.support.trained import Trainings
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -80,6 +84,15 @@ def tiny_versions(tmp_path_factory: pytest.TempPathFactory) -> dict[Modality, Pa
 
     folder = tmp_path_factory.mktemp("versions")
     return {modality: tiny(folder / modality, modality) for modality in Modality}
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> "Trainings":
+    """A tiny version of every recipe, trained on the first request."""
+    pytest.importorskip("torch")
+    from tests.support.trained import Trainings  # needs torch, which only development installs
+
+    return Trainings(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture

@@ -52,10 +52,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def folder(modality: str) -> Path:
         if modality not in made:
-            made[modality] = _write(tmp_path_factory.mktemp(modality), *_KINDS[modality])
+            made[modality] = write_tiny(tmp_path_factory.mktemp("tiny") / modality, modality)
         return made[modality]
 
     return folder
+
+
+def write_tiny(folder: Path, modality: str) -> Path:
+    """Make the folder that `tiny` gives."""
+    folder.mkdir(parents=True)
+    return _write(folder, *_KINDS[modality])
 
 
 def _write(folder: Path, write: Writer, present: str, absent: str) -> Path:

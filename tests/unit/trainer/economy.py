@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from services.trainer import evaluate, generated, recipe
+from services.trainer import controls, evaluate, generated, metrics, rates, recipe
 from services.trainer.evaluate import OutOfFold, Plan
 from services.trainer.folds import folds
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Recipe, find
-from shared.schemas import Step
+from shared.schemas import Interval, Step
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "chest_xray/efficientnet_b0": {"shape": (1, 64, 64)},
@@ -29,6 +29,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "lung_sound/inception_v3": {},
     "lung_sound/resnet50": {},
 }
+_bootstrap = metrics.bootstrap
 UNTRAINED = tuple(f"chest_xray/efficientnet_b{size}" for size in range(1, 8))
 
 
@@ -37,6 +38,9 @@ def spare(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THORACLE_HOME", str(folder / "home"))
     monkeypatch.setattr(evaluate, "out_of_fold", _made_up)
     monkeypatch.setattr(evaluate, "across_sources", lambda plan, examples: {})
+    monkeypatch.setattr(controls, "measure", lambda *_: [])
+    for module in (metrics, rates):
+        monkeypatch.setattr(module, "bootstrap", _few_draws)
     few = {modality: writers[:2] for modality, writers in generated._JUNK.items()}
     monkeypatch.setattr(generated, "_JUNK", few)
     if name not in NETWORKS:
@@ -44,6 +48,11 @@ def spare(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THORACLE_RANDOM_WEIGHTS", "true")
     monkeypatch.setenv("TORCH_HOME", str(folder / "torch"))
     monkeypatch.setitem(recipe._REGISTRY, name, small(name))
+
+
+def _few_draws(*given: Any, **named: Any) -> Interval:
+    """The intervals of a tiny version mean nothing: twenty draws."""
+    return _bootstrap(*given[:5], draws=20)
 
 
 def small(name: str) -> Recipe:

@@ -7,22 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from services.trainer import datasets, evaluate, prepared
-from services.trainer.evaluate import Plan
-from services.trainer.export import Graph
+from services.trainer import datasets, prepared
+from services.trainer.export import PARITY
 from services.trainer.recipe import find, parameters, recipes
-from services.trainer.train import Budget, Progress, train
+from services.trainer.train import train
 from shared import runtimes
 from shared.decide import decide
 from shared.errors import NotFound
-from shared.registry import Artefact, verify
-from shared.schemas import Decision
-from tests.unit.trainer.economy import NETWORKS, UNTRAINED, spare
+from shared.registry import verify
+from tests.support.trained import NAMES, Trainings, budget
 
 pytestmark = pytest.mark.trainer
 
 PARAMETERS = {"cough/mlp": 186_369, "lung_sound/cnn3": 142_898, "chest_xray/cnn": 5_723_457}
-SEED = 3
 
 
 @pytest.mark.parametrize("mode", ["faithful", "sound"])
@@ -47,31 +44,22 @@ def test_augmentation_keeps_shape_and_stays_finite(name: str) -> None:
         assert torch.isfinite(moved).all()
 
 
-@pytest.mark.parametrize("name", [name for name in recipes() if name not in UNTRAINED])
-def test_a_recipe_goes_from_files_to_decisions(
-    name: str, tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spare(name, tmp_path, monkeypatch)
-    recipe, reports, graphs = find(name), list[Progress](), list[Graph]()
-    _remember(graphs, monkeypatch)
-    out = train(
-        name, tiny(recipe.modality), tmp_path / "v", seed=SEED, name="tiny", budget=_budget(name), cache=tmp_path,
-        on_progress=reports.append,
-    )  # fmt: skip
-
-    artefact = verify(out)
-    assert (artefact.card.recipe, artefact.card.name) == (name, "tiny")
-    assert reports[-1].stage == "all patients"
-    assert reports[-1].epoch is not None
-    assert math.isfinite(reports[-1].epoch.loss)
-    dataset = datasets.read(tiny(recipe.modality))
-    assert artefact.card.data.fingerprint == dataset.fingerprint
-    inputs = prepared.load(dataset, recipe.pipeline, recipe.target, tmp_path).inputs
-    served = zip(*runtimes.load(artefact, threads=1).run(inputs), strict=True)
-    with torch.inference_mode():
-        trained = zip(*(part.tolist() for part in graphs[-1](torch.from_numpy(inputs))), strict=True)
-    for ours, theirs in zip(served, trained, strict=True):
-        assert _decision(artefact, *ours) == _decision(artefact, *theirs)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_goes_from_files_to_decisions(name: str, trained: Trainings) -> None:
+    made = trained(name)
+    artefact, recipe = made.artefact, made.recipe
+    assert artefact.card.recipe == name
+    assert made.reports[-1].stage == "all patients"
+    assert made.reports[-1].epoch is not None
+    assert math.isfinite(made.reports[-1].epoch.loss)
+    assert artefact.card.data.fingerprint == datasets.read(made.data).fingerprint
+    runtime = runtimes.load(artefact, threads=1)
+    for file in made.files():
+        tensor, facts = prepared.prepare_file(file, recipe.pipeline)
+        ((score,), (distance,)) = runtime.run(tensor[None])
+        served, expected = decide(artefact.card, float(score), float(distance), facts), made.verdict(file)
+        assert served.decision == expected.decision
+        assert served.probability == pytest.approx(expected.probability, abs=PARITY)
 
 
 def test_a_repeated_training_gives_the_same_scores(
@@ -79,26 +67,7 @@ def test_a_repeated_training_gives_the_same_scores(
 ) -> None:
     cards = []
     for number in range(2):
-        out = train("cough/mlp", tiny("cough"), tmp_path / str(number), budget=_budget("cough/mlp"), cache=tmp_path)
+        out = train("cough/mlp", tiny("cough"), tmp_path / str(number), budget=budget("cough/mlp"), cache=tmp_path)
         cards.append(verify(out).card)
     assert cards[0].golden == cards[1].golden
     assert cards[0].metrics == cards[1].metrics
-
-
-def _budget(name: str) -> Budget:
-    return Budget(epochs=2 if name in {"chest_xray/cnn", *NETWORKS} else 6, folds=2, threads=1, nice=0)
-
-
-def _remember(graphs: list[Graph], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every graph that is trained; the last one is the version."""
-    original = evaluate.train_graph
-
-    def remembering(plan: Plan, examples: prepared.Examples, stage: str) -> Graph:
-        graphs.append(original(plan, examples, stage))
-        return graphs[-1]
-
-    monkeypatch.setattr(evaluate, "train_graph", remembering)
-
-
-def _decision(artefact: Artefact, score: float, distance: float) -> Decision:
-    return decide(artefact.card, float(score), float(distance), {}).decision
