@@ -11,6 +11,7 @@ from cli.commands import (
     recipes,
     reports,
     reproduce,
+    runs,
     samples,
     submit,
     train,
@@ -38,6 +39,7 @@ app.command("rollback")(versions.rollback)
 app.add_typer(keys.app, name="keys")
 app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
+app.add_typer(runs.app, name="runs")
 app.command("publish")(train.publish)
 app.command("validate")(reports.validate)
 app.command("explore")(reports.explore)

@@ -1,5 +1,6 @@
 """Everything on one machine: engines, schema, starter versions, gateway and worker, started and stopped in order."""
 
+import importlib.util
 import socket
 import sys
 import time
@@ -21,6 +22,7 @@ from shared.deployments import install_starters
 from shared.settings import Settings, child_environment
 
 _MODULES = {"gateway": "services.api", "worker": "services.worker"}  # in the order in which they are stopped
+_TRAINER = {"trainer": "services.trainer"}
 _READY_S = 90.0
 _QUICK_S, _QUICK_DEATHS = 10.0, 3
 
@@ -44,10 +46,11 @@ def open_engines(settings: Settings) -> Iterator[tuple[Settings, Engines | None]
 
 
 class Stack:
-    """Gateway and worker as our children. Use it as a context manager; `watch` keeps them running."""
+    """Gateway, worker and perhaps a trainer as our children. A context manager; `watch` keeps them running."""
 
-    def __init__(self, settings: Settings, say: Say) -> None:
+    def __init__(self, settings: Settings, say: Say, *, trainer: bool = False) -> None:
         self.settings = settings.changed(home=settings.home.absolute())
+        self._modules = {**_MODULES, **(_TRAINER if trainer else {})}
         self._say = say
         self._exit = ExitStack()
         self._engines: Engines | None = None
@@ -56,6 +59,8 @@ class Stack:
 
     def __enter__(self) -> "Stack":
         """Start everything and wait until the gateway is ready. Raises EngineFailed."""
+        if "trainer" in self._modules and importlib.util.find_spec("torch") is None:
+            raise EngineFailed(detail="A trainer needs torch. Run: pip install 'thoracle[trainer]'")
         with ExitStack() as undo:
             undo.push(self._exit)
             self._own()
@@ -66,7 +71,7 @@ class Stack:
             self._prepare()
             self._say("Starting the gateway and a worker ...")
             self._exit.callback(self._stop_services)
-            for name in _MODULES:
+            for name in self._modules:
                 self._launch(name)
             self._await_ready()
             undo.pop_all()
@@ -136,7 +141,7 @@ class Stack:
             THORACLE_HOST=settings.host,
             THORACLE_PORT=str(settings.port),
         )
-        command = [sys.executable, "-m", _MODULES[name]]
+        command = [sys.executable, "-m", self._modules[name]]
         self._children[name] = spawn(command, environment, self.log(name), account=None)
         Services(settings.base_url, self._children).save(settings.home)
 

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
         None, description="Folders that may be trained on, each with an index.csv; `HOME/datasets` when empty"
     )
     trainer_threads: int = Field(2, ge=1, description="Processor cores that training may use")
+    trainer_nice: int = Field(10, ge=0, le=19, description="How far a trainer gives way to others; 0 where it is alone")
     url: str = Field("", description="Gateway that the command line asks; the one of this machine when empty")
     key: SecretStr = Field(SecretStr(""), description="API key of the command line; `HOME/key` when empty")
 

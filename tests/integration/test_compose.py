@@ -167,7 +167,7 @@ def test_redis_keeps_what_it_has_and_evicts_nothing() -> None:
         assert line in script.splitlines()
 
 
-@pytest.mark.parametrize("name", ["postgres", "redis", "api", "worker"])
+@pytest.mark.parametrize("name", ["postgres", "redis", "api", "worker", "trainer"])
 def test_healthchecks(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
 
@@ -205,6 +205,14 @@ def test_profiles() -> None:
         "worker-gpu": ["gpu"],
         "trainer": ["train"],
     }
+
+
+def test_the_trainer_takes_runs_on_what_is_mounted() -> None:
+    trainer = SERVICES["trainer"]
+    assert trainer["command"] == ["python", "-m", "services.trainer"]
+    mounted = [volume.split(":")[-2:] for volume in trainer["volumes"]]
+    assert [trainer["environment"]["THORACLE_DATASETS_DIR"], "ro"] in mounted
+    assert trainer["restart"] == SERVICES["worker"]["restart"]
 
 
 def test_uploads_and_secrets_stay_out_of_the_build() -> None:

@@ -20,7 +20,9 @@ _ENDED = [str(state) for state in RunState if state not in (RunState.QUEUED, Run
 _CLAIM = text(
     """
     WITH head AS (
-        SELECT id FROM training_runs WHERE state = 'queued' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+        SELECT id FROM training_runs
+        WHERE state = 'queued' AND recipe = ANY(:recipes) AND dataset = ANY(:datasets)
+        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
     ),
     taken AS (
         UPDATE training_runs r
@@ -109,9 +111,9 @@ _TRAINERS = text(
 )
 
 
-def claim(worker: UUID, lease: float) -> TextClause:
-    """Take the oldest run that waits; no row: none waits, or somebody else took it."""
-    return _CLAIM.bindparams(worker=worker, lease=lease)
+def claim(worker: UUID, lease: float, recipes: Sequence[str], datasets: Sequence[str]) -> TextClause:
+    """Take the oldest waiting run of these recipes and data sets; no row: none waits, or somebody else took it."""
+    return _CLAIM.bindparams(worker=worker, lease=lease, recipes=list(recipes), datasets=list(datasets))
 
 
 def heartbeat(run: UUID, fence: int, lease: float) -> TextClause:

@@ -40,18 +40,18 @@ def lapse(database: Database) -> None:
 
 
 def test_one_owner_at_a_time(database: Database, worker: UUID, run: UUID) -> None:
-    (held,) = execute(database, training.claim(worker, 10))
+    (held,) = execute(database, training.claim(worker, 10, ["cough/mlp"], ["d"]))
     assert (held.id, held.fence, held.attempts, held.publisher) == (run, 1, 1, "north/pacs")
-    assert execute(database, training.claim(worker, 10)) == []
+    assert execute(database, training.claim(worker, 10, ["cough/mlp"], ["d"])) == []
     assert execute(database, training.heartbeat(run, 1, 10))
     assert execute(database, training.reap(3, "lost")) == []
 
 
 def test_a_zombie_writes_nothing(database: Database, worker: UUID, run: UUID) -> None:
-    execute(database, training.claim(worker, 10))
+    execute(database, training.claim(worker, 10, ["cough/mlp"], ["d"]))
     lapse(database)
     assert [row.state for row in execute(database, training.reap(3, "lost"))] == ["queued"]
-    (again,) = execute(database, training.claim(worker, 10))
+    (again,) = execute(database, training.claim(worker, 10, ["cough/mlp"], ["d"]))
     assert (again.fence, again.attempts) == (2, 2)
     assert execute(database, training.heartbeat(run, 1, 10)) == []
     assert execute(database, training.progress(run, 1, "fold 1/2", 1, 2, None)) == []
@@ -62,18 +62,18 @@ def test_a_zombie_writes_nothing(database: Database, worker: UUID, run: UUID) ->
 
 def test_dead_after_three_lost_leases(database: Database, worker: UUID, run: UUID) -> None:
     for state in ("queued", "queued", "dead"):
-        execute(database, training.claim(worker, 10))
+        execute(database, training.claim(worker, 10, ["cough/mlp"], ["d"]))
         lapse(database)
         assert [row.state for row in execute(database, training.reap(3, "lost"))] == [state]
-    assert execute(database, training.claim(worker, 10)) == []
+    assert execute(database, training.claim(worker, 10, ["cough/mlp"], ["d"])) == []
 
 
 def test_who_was_cancelled_cannot_publish(database: Database, hospital: Hospital, worker: UUID, run: UUID) -> None:
-    execute(database, training.claim(worker, 10))
+    execute(database, training.claim(worker, 10, ["cough/mlp"], ["d"]))
     assert execute(database, training.cancel(new_id(), run)) == [], "another hospital's"
     assert execute(database, training.cancel(hospital.tenant_id, run))
     assert execute(database, training.finish(run, 1, RunState.SUCCEEDED)) == []
     assert execute(database, training.open_among([run])) == []
     assert execute(database, training.retry(hospital.tenant_id, run))
-    (again,) = execute(database, training.claim(worker, 10))
+    (again,) = execute(database, training.claim(worker, 10, ["cough/mlp"], ["d"]))
     assert (again.fence, again.attempts) == (3, 1)

@@ -105,7 +105,7 @@ def test_every_command_has_json_and_explains_itself(command: str) -> None:
     assert "--json" in shown.stdout
 
 
-@pytest.mark.parametrize("group", ["jobs", "keys"])
+@pytest.mark.parametrize("group", ["jobs", "keys", "runs"])
 def test_groups_name_their_commands(group: str) -> None:
     shown = CliRunner().invoke(app, [group, "--help"])
     assert "list" in shown.stdout
