@@ -4,6 +4,8 @@ ARGS ?=
 DEV = .venv
 DEMO = .venv-demo
 BIN = $(DEV)/bin
+# torchvision's weight files, where they lie beside the repository and nobody says otherwise
+WEIGHTS = $(if $(THORACLE_WEIGHTS_DIR),,$(if $(wildcard ../shared/weights),THORACLE_WEIGHTS_DIR=../shared/weights))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help demo setup check fix test starter reproduce samples openapi clean
@@ -49,10 +51,10 @@ test: $(DEV)/.ready ## Every test, on a real PostgreSQL and Valkey (ARGS="-k nam
 	$(BIN)/pytest $(ARGS)
 
 starter: $(DEV)/.ready ## Train the three starter versions again (DATA=folder with the development data)
-	$(BIN)/thoracle train --starters --data $(or $(DATA),../shared/data)
+	$(WEIGHTS) $(BIN)/thoracle train --starters --data $(or $(DATA),../shared/data)
 
 reproduce: $(DEV)/.ready ## Train every documented recipe and write docs/reproduction.md and docs/results.md (hours; goes on where it stopped)
-	$(BIN)/thoracle reproduce --data $(or $(DATA),../shared/data) $(ARGS)
+	$(WEIGHTS) $(BIN)/thoracle reproduce --data $(or $(DATA),../shared/data) $(ARGS)
 
 startup: $(DEV)/.ready ## Seconds from starting a worker to its first answer, and its idle memory
 	$(BIN)/python -m bench.startup
