@@ -130,7 +130,7 @@ class _Run:
     def _step(self, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         smoothing = self.options.smoothing
         if self.options.augment:
-            inputs, targets = self.recipe.mix(inputs, targets, self.mode)
+            inputs = self.recipe.augment(inputs, self.mode)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half):
             scores = self.network(inputs).float()
         loss = functional.binary_cross_entropy_with_logits(scores, targets * (1 - smoothing) + smoothing / 2)

@@ -27,7 +27,7 @@ def picture_steps(side: int) -> list[Step]:
 
 
 class LungPicture(LungSoundCnn3):
-    """Adam, batch 16, four folds ("cross-validation count 4"); the slides' own four 9:1 splits are in `repeats.py`."""
+    """Adam, batch 16, four folds ("cross-validation count 4"); the slides' own 9:1 splits: `documents.py`."""
 
     epochs: ClassVar[int]
     random_state: ClassVar[int] = 42

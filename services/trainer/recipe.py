@@ -33,7 +33,7 @@ class Options:
     `average`: decay of the moving average of the weights that is kept in place of the last step's; 0 keeps the last.
     `smoothing`: how far the targets 0 and 1 are moved towards 1/2. `half`: train in bf16 where the processor has it;
     evaluation is never in half precision.
-    `augment`: whether a batch is passed through the recipe's `augment` and `mix`.
+    `augment`: whether a batch is passed through the recipe's `augment`.
     `threads`: more of them than this do not help; on a busy machine they hinder.
     """
 
@@ -117,10 +117,6 @@ class Recipe(ABC):
         """What training alone does to a batch (n, *shape); draws from torch's global generator."""
         del mode
         return inputs
-
-    def mix(self, inputs: Tensor, targets: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
-        """As `augment`, where the targets (n,) change as well (mixup); they may then lie between 0 and 1."""
-        return self.augment(inputs, mode), targets
 
     def variants(self) -> Mapping[str, Options]:
         """Other settings that the document tried, by name: a ladder to reproduce beside `options`."""

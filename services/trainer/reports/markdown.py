@@ -20,6 +20,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
     return [*lines, *(f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows)]
 
 
+def passes(epochs: int) -> str:
+    """Epochs, or the trials of a search; nothing for a fit that has none."""
+    return str(epochs) if epochs > 1 else NONE
+
+
 def best_control(found: Apart) -> Control:
     """The shortcut that gets furthest."""
     return max(found.controls, key=lambda control: control.auroc.value)

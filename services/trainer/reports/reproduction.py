@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.trainer.apart import Apart
 from services.trainer.documents import DOCUMENTS, Document
 from services.trainer.replay import Replay
-from services.trainer.reports.markdown import NONE, WRITTEN, best_control, spread, table
+from services.trainer.reports.markdown import NONE, WRITTEN, best_control, passes, spread, table
 from services.trainer.reproduce import FOLDS, Record
 from services.trainer.weights import RANDOM
 
@@ -81,7 +81,7 @@ def _apart_row(found: Apart) -> tuple[object, ...]:
         f"{figure}; refused: {found.refused}" if found.refused else figure,
         f"{round(found.sensitivity.value * found.positives)} / {found.positives}" if found.sensitivity else NONE,
         f"{found.n} rows of {found.patients} patients",
-        found.epochs,
+        passes(found.epochs),
         f"{found.seconds:.0f}",
     )
 

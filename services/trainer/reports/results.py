@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from services.trainer.apart import Apart
 from services.trainer.documents import documented
 from services.trainer.figures.forest import Line, forest
-from services.trainer.reports.markdown import NONE, WRITTEN, best_control, spread, table
+from services.trainer.reports.markdown import NONE, WRITTEN, best_control, passes, spread, table
 from services.trainer.reproduce import FOLDS, SEED, Record
 from services.trainer.sources import known, not_shippable
 from services.trainer.starters import STARTERS
 from services.trainer.weights import RANDOM
-from shared.schemas import SourceFigures
+from shared.schemas import Control, SourceFigures
 
 _TITLES = {"cough": "Coughs", "lung_sound": "Lung sounds", "chest_xray": "Chest X-rays"}
 _CLOSED = ", ".join(sorted(f"{name} ({known(name).licence})" for name in not_shippable()))
@@ -21,7 +21,8 @@ _PROTOCOL = (
     "from the other folds; intervals are 95 %, bootstrap over patients for AUROC, Wilson for rates. Trained on the "
     f"sources whose licence allows a version to be given away; {_CLOSED} are never trained on here and serve as other "
     "collections. ≥ marks a shortcut control that reaches the model's interval: then the AUROC is no evidence that "
-    "disease is recognised. How a starter is chosen is told in [architecture](architecture.md#starter-versions).",
+    "disease is recognised. Seconds are of the clock, on a machine that did other work too. How a starter is chosen is "
+    "told in [architecture](architecture.md#starter-versions).",
 )
 
 
@@ -37,14 +38,22 @@ def results(records: Sequence[Record]) -> str:
 
 def pictures(records: Sequence[Record]) -> dict[str, str]:
     """The SVG of each modality by the name of its file."""
-    return {
-        f"results-{modality}.svg": forest([line for recipe, found in rows for line in _lines(recipe, found)])
-        for modality, rows in _by_modality(records).items()
-    }
+    return {f"results-{modality}.svg": forest(_lines(rows)) for modality, rows in _by_modality(records).items()}
 
 
 def _overview(rows: list[tuple[str, Apart]]) -> list[str]:
-    columns = ("recipe", "from", "AUROC", "sensitivity", "specificity", "Brier", "best control", "epochs", "seconds")
+    columns = (
+        "recipe",
+        "from",
+        "files",
+        "AUROC",
+        "sensitivity",
+        "specificity",
+        "Brier",
+        "best control",
+        "epochs",
+        "seconds",
+    )
     starters = {recipe for recipe, _ in STARTERS.values()}
     made = []
     for recipe, found in rows:
@@ -53,15 +62,16 @@ def _overview(rows: list[tuple[str, Apart]]) -> list[str]:
         made.append((
             f"**{recipe}** (starter)" if recipe in starters else recipe,
             "a document" if documented(recipe) else "ours",
+            found.n,
             spread(found.auroc),
             *(spread(rate) if rate else "refused" for rate in rates),
             f"{found.brier:.3f}" if found.brier is not None else NONE,
             f"{'≥ ' if control.auroc.value >= found.auroc.low else ''}{control.name} {control.auroc.value:.2f}",
-            found.epochs,
+            passes(found.epochs),
             f"{found.seconds:.0f}",
         ))  # fmt: skip
     note = [f"`{recipe}`: {found.initialisation}." for recipe, found in rows if found.initialisation == RANDOM]
-    first = rows[0][1]
+    first = max((found for _, found in rows), key=lambda found: found.n)
     head = (
         f"{first.n} files of {first.patients} patients, {first.positives} with the finding: {', '.join(first.sources)}."
     )
@@ -95,17 +105,27 @@ def _elsewhere(rows: list[tuple[str, Apart]]) -> list[str]:
     parts = [(recipe, part) for recipe, found in rows for part in found.elsewhere]
     if not parts:
         return ["There is no second collection to hold out."]
-    names = list(dict.fromkeys((part.source, part.against) for _, part in parts))
-    heads = [f"{name} ({f'against {against}' if against else 'both classes'})" for name, against in names]
-    found = {(recipe, part.source, part.against): spread(part.auroc) for recipe, part in parts}
-    made = [(recipe, *(found.get((recipe, *name), NONE) for name in names)) for recipe, _ in rows]
-    return ["AUROC on a collection that was left out of the training:", "", *table(("recipe", *heads), made)]
+    heads = {part.source: part.against for _, part in parts}
+    found = {(recipe, part.source): spread(part.auroc) for recipe, part in parts}
+    made = [(recipe, *(found.get((recipe, name), NONE) for name in heads)) for recipe, _ in rows]
+    head = "AUROC on a collection that was left out of the training" + (
+        "; one that holds a single class stands against held-out patients of the other:" if any(heads.values()) else ":"
+    )
+    return [head, "", *table(("recipe", *heads), made)]
 
 
 def _shortcuts(rows: list[tuple[str, Apart]]) -> list[str]:
-    best = max((found for _, found in rows), key=lambda found: found.auroc.value)
-    made = [(control.name, spread(control.auroc), control.meaning) for control in best.controls]
+    made = [(control.name, spread(control.auroc), control.meaning) for control in _controls(rows)]
     return ["Shortcut controls, the same folds:", "", *table(("control", "AUROC", "what it reads"), made)]
+
+
+def _controls(rows: list[tuple[str, Apart]]) -> list[Control]:
+    """Every control of any recipe, the best first; where recipes differ in one, the one that gets furthest."""
+    controls: dict[str, Control] = {}
+    for control in (control for _, found in rows for control in found.controls):
+        if control.name not in controls or control.auroc.value > controls[control.name].auroc.value:
+            controls[control.name] = control
+    return sorted(controls.values(), key=lambda control: -control.auroc.value)
 
 
 def _by_modality(records: Iterable[Record]) -> dict[str, list[tuple[str, Apart]]]:
@@ -117,8 +137,6 @@ def _by_modality(records: Iterable[Record]) -> dict[str, list[tuple[str, Apart]]
     return {name: sorted(groups[name], key=lambda row: -row[1].auroc.value) for name in _TITLES if name in groups}
 
 
-def _lines(recipe: str, found: Apart) -> list[Line]:
-    return [
-        Line(recipe, found.auroc),
-        Line(f"{recipe}: {best_control(found).name}", best_control(found).auroc, "control"),
-    ]
+def _lines(rows: list[tuple[str, Apart]]) -> list[Line]:
+    models = [Line(recipe, found.auroc) for recipe, found in rows]
+    return models + [Line(control.name, control.auroc, "control") for control in _controls(rows)]
