@@ -118,12 +118,14 @@ DOCUMENTS: tuple[Document, ...] = (
         "validation accuracy 70.0 %, test 68.7 %",
         "exactly the share of the larger class in each part: the network answers one thing always",
         30,
+        (3, None),
     ),
     _lung(
         "lung_sound/resnet50",
         "validation accuracy 70.0 %, test 68.7 %",
         "exactly the share of the larger class in each part: the network answers one thing always",
         30,
+        (3, 4),
     ),
     Document(
         "chest_xray/cnn",
