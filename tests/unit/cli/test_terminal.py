@@ -97,15 +97,27 @@ def test_a_doubtful_choice_names_what_there_is(wanted: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["up", "demo", "submit", "versions", "promote", "rollback", "recipes", "train", "publish", "samples", "doctor"],
+    [
+        "up",
+        "demo",
+        "submit",
+        "versions list",
+        "promote",
+        "rollback",
+        "recipes",
+        "train",
+        "publish",
+        "samples",
+        "doctor",
+    ],
 )
 def test_every_command_has_json_and_explains_itself(command: str) -> None:
-    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
     assert shown.exit_code == 0
     assert "--json" in shown.stdout
 
 
-@pytest.mark.parametrize("group", ["jobs", "keys", "runs"])
+@pytest.mark.parametrize("group", ["jobs", "keys", "runs", "versions"])
 def test_groups_name_their_commands(group: str) -> None:
     shown = CliRunner().invoke(app, [group, "--help"])
     assert "list" in shown.stdout
