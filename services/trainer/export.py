@@ -73,9 +73,18 @@ def rounded(module: Module) -> Module:
 
 def write(graph: Graph, shape: tuple[int, ...], path: Path) -> None:
     """Export and store."""
-    model = graph.program(shape)
+    model = anonymous(graph.program(shape))
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
+
+
+def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph without what the exporter notes about itself: stack traces name its machine's folders."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return model
 
 
 def trace(module: nn.Module, shape: tuple[int, ...], outputs: list[str]) -> onnx.ModelProto:

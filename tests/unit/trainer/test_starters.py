@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
+from torch import nn
 
+from services.trainer.export import assemble, write
+from services.trainer.layers import Squeeze
+from services.trainer.novelty import Mahalanobis
 from services.trainer.prepared import prepare_file
 from services.trainer.sources import not_shippable
 from services.trainer.starters import STARTERS
@@ -31,6 +36,22 @@ def test_a_starter_verifies_loads_and_proves_its_golden_samples(name: str) -> No
     assert not set(card.data.sources) & not_shippable()
     assert all(source in (artefact.folder / "NOTICE.md").read_text() for source in card.data.sources)
     assert card.limits
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_a_starter_does_not_name_the_machine_it_was_trained_on(name: str) -> None:
+    graph = (FOLDER / name / "model.onnx").read_bytes()
+    assert b"stack_trace" not in graph
+    assert b"site-packages" not in graph
+
+
+def test_a_graph_is_written_without_the_exporters_notes(tmp_path: Path) -> None:
+    layer = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), Squeeze())
+    novelty = Mahalanobis(torch.randn(20, 4))
+    graph = assemble(layer, novelty)
+    assert any(node.metadata_props for node in graph.program((4,)).graph.node)
+    write(graph, (4,), tmp_path / "model.onnx")
+    assert b".py" not in (tmp_path / "model.onnx").read_bytes()
 
 
 def test_all_starters_together_are_small() -> None:
