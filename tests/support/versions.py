@@ -37,8 +37,8 @@ def tiny(folder: Path, modality: Modality, name: str = "tiny-1", bias: float = 0
     golden = np.random.default_rng(7).random((3, *shape), dtype=np.float32)
     np.save(folder / "golden.npy", golden)
     scores, distances = open_graph(folder / "model.onnx", "onnxruntime", "f32", 1).run(golden)
-    card = _card(modality, recipe, name, shape, finding, media_types, scores.tolist(), distances.tolist())
-    (folder / "card.json").write_text(card.model_dump_json(indent=1))
+    described = card(modality, recipe, name, shape, finding, media_types, scores.tolist(), distances.tolist())
+    (folder / "card.json").write_text(described.model_dump_json(indent=1))
     (folder / "NOTICE.md").write_text("A test's version; trained on nothing.\n")
     seal(folder)
     return folder
@@ -68,7 +68,7 @@ def _graph(path: Path, shape: list[int], bias: float) -> None:
     onnx.save(model, str(path))
 
 
-def _card(
+def card(
     modality: Modality,
     recipe: str,
     name: str,
@@ -78,6 +78,7 @@ def _card(
     scores: list[float],
     distances: list[float],
 ) -> Card:
+    """The card of a version that only tests use."""
     half = {"value": 0.5, "low": 0.4, "high": 0.6}
     return Card.model_validate(
         {

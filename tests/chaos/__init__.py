@@ -1,0 +1,1 @@
+"""Faults, and how we know that nothing was lost or doubled by them."""
