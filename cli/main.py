@@ -3,6 +3,7 @@
 import typer
 
 from cli.commands import (
+    collect,
     demo,
     doctor,
     jobs,
@@ -41,6 +42,7 @@ app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
 app.add_typer(runs.app, name="runs")
 app.command("publish")(train.publish)
+app.command("collect")(collect.collect)
 app.command("validate")(reports.validate)
 app.command("explore")(reports.explore)
 app.command("evaluate")(reports.evaluate)

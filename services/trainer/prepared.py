@@ -18,6 +18,7 @@ from shared.sniff import HEAD_BYTES, sniff
 from shared.transforms.pipeline import prepare
 
 Facts = dict[str, str | float]
+_NAMES = ("patient_id", "study_uid", "sop_uid")  # what a header says of whom it shows; no training needs it
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def prepare_file(path: Path, steps: Sequence[Step]) -> tuple[NDArray[np.float32]
     if media_type is None:
         raise InputRejected("input_type_unknown")
     prepared = prepare(path, media_type, steps)
-    return prepared.tensor, dict(prepared.facts)
+    return prepared.tensor, {name: fact for name, fact in prepared.facts.items() if name not in _NAMES}
 
 
 def key(steps: Sequence[Step]) -> str:

@@ -1,0 +1,138 @@
+"""The service's own store as a dataset: inputs whose results clinicians have judged, and nothing that names them.
+
+The dataset is a folder with an `index.csv` like any other. Nothing is copied: the index points at the stored inputs, so
+that what is erased from the store is gone from every dataset too.
+"""
+
+import csv
+import hashlib
+import hmac
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from services.trainer.datasets import INDEX
+from services.trainer.recipe import recipes
+from shared.db.engine import Database
+from shared.db.statements import judged as statements
+from shared.errors import BadRequest, Conflict
+from shared.schemas import Decision, Modality, Shape
+from shared.storage import BlobStore
+
+BASES = ("pcr", "radiologist", "follow_up", "impression")
+_OLDEST = 89.0  # years: above it an age may name a person (HIPAA safe harbour, 45 CFR 164.514(b)(2)(i)(C))
+_COLUMNS = ("path", "label", "patient_id", "source", "device", "view", "age_years", "sex", "basis")
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which verdicts of which hospital become labels of which finding."""
+
+    tenant: UUID
+    modality: Modality
+    finding: str
+    bases: Sequence[str]
+    since: datetime | None = None
+
+
+class Collected(Shape):
+    """What became of the verdicts. `left_out` counts by reason; `unnamed` rows name no subject and stand alone."""
+
+    files: int
+    patients: int
+    labels: dict[str, int]
+    left_out: dict[str, int]
+    unnamed: int
+
+
+def collect(database: Database, store: BlobStore, query: Query, folder: Path) -> Collected:
+    """Write the index of a new dataset into `folder`. Raises BadRequest (no such finding), Conflict (not empty)."""
+    if folder.exists() and any(folder.iterdir()):
+        raise Conflict(detail="The dataset's folder exists already and is not empty. Choose another name.")
+    words = _words(query.modality, query.finding)
+    with database.begin() as session:
+        found = session.execute(
+            statements.judged(query.tenant, query.modality, query.finding, query.bases, query.since)
+        ).all()
+        key = session.scalar(statements.pseudonym_key(query.tenant)) or b""
+    left_out: Counter[str] = Counter()
+    rows = [_row(row, present, words, store.path(query.tenant, row.sha256), key)
+            for row, present in _agreed(found, left_out)]  # fmt: skip
+    rows = [row for row in rows if _is_stored(row, left_out)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / INDEX).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return Collected(
+        files=len(rows),
+        patients=len({row["patient_id"] for row in rows}),
+        labels=dict(Counter(row["label"] for row in rows)),
+        left_out=dict(left_out),
+        unnamed=sum(row["patient_id"].startswith("file-") for row in rows),
+    )
+
+
+def _words(modality: Modality, finding: str) -> tuple[str, str]:
+    """The labels without and with the finding that every recipe for it understands."""
+    known = [recipe for recipe in recipes().values() if (recipe.modality, recipe.finding) == (modality, finding)]
+    if not known:
+        raise BadRequest(detail=f"No recipe looks for {finding} in a {modality}.")
+    absent = frozenset.intersection(*(recipe.absent for recipe in known))
+    present = frozenset.intersection(*(recipe.present for recipe in known))
+    return max(absent), min(present)
+
+
+def _agreed(found: Iterable[Any], left_out: Counter[str]) -> list[tuple[Any, bool]]:
+    """One row an input, with what its readers agree on; an input that they judge differently is left out."""
+    by_input: dict[str, list[tuple[Any, bool]]] = defaultdict(list)
+    for row in found:
+        present = _present(row)
+        if present is None:
+            left_out["no_label"] += 1
+        else:
+            by_input[row.sha256].append((row, present))
+    kept = []
+    for verdicts in by_input.values():
+        if len({present for _, present in verdicts}) == 1:
+            kept.append(verdicts[0])
+        else:
+            left_out["readers_differ"] += 1
+    return kept
+
+
+def _present(row: Any) -> bool | None:
+    """Whether the finding is there, as this reader says; None when that is not said."""
+    if row.verdict == "disagree" and row.label in ("present", "absent"):
+        return bool(row.label == "present")
+    flagged = {Decision.FLAGGED: True, Decision.NOT_FLAGGED: False}.get(row.decision)
+    if flagged is None or row.verdict == "unsure":
+        return None
+    return flagged if row.verdict == "agree" else not flagged
+
+
+def _row(row: Any, present: bool, words: tuple[str, str], path: Path, key: bytes) -> dict[str, str]:
+    subject = row.subject_id
+    alias = hmac.new(key, f"dataset {subject}".encode(), hashlib.sha256).hexdigest()[:20] if subject else ""
+    return {
+        "path": str(path),
+        "label": words[present],
+        "patient_id": f"subject-{alias}" if subject else f"file-{row.sha256[:20]}",
+        "source": row.site or "unnamed-site",
+        "device": row.device or "",
+        "view": row.view or "",
+        "age_years": "" if row.age_years is None else f"{min(row.age_years, _OLDEST):.0f}",
+        "sex": row.sex or "",
+        "basis": row.basis,
+    }
+
+
+def _is_stored(row: dict[str, str], left_out: Counter[str]) -> bool:
+    if Path(row["path"]).is_file():
+        return True
+    left_out["erased"] += 1
+    return False
