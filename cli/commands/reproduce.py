@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from services.trainer.fit import Epoch
 
 _DOCS = Path(__file__).parents[2] / "docs"
+_RECORDS = _DOCS / "measurements"
 
 
 def reproduce(
     data: Annotated[Path, typer.Option(help="Folder with cough/, lung/ and cxr/.", exists=True, file_okay=False)],
     only: Annotated[list[str] | None, typer.Option(help="Recipe to measure; may be repeated. Default: all.")] = None,
-    records: Annotated[Path | None, typer.Option(help="Folder of finished measurements.", file_okay=False)] = None,
+    records: Annotated[Path, typer.Option(help="Folder of finished measurements.", file_okay=False)] = _RECORDS,
     docs: Annotated[Path, typer.Option(help="Where the two pages are written.", file_okay=False)] = _DOCS,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores to use.")] = 2,
     write: Annotated[bool, typer.Option("--write/--measure-only", help="Write the pages when done.")] = True,
@@ -25,15 +26,15 @@ def reproduce(
 ) -> None:
     """Train every recipe, the document's way and with patients apart; write docs/reproduction.md and docs/results.md.
 
-    Takes hours on two cores. Stop it at any time: the next run goes on with what is missing.
+    Takes hours on two cores. Stop it at any time: the next run goes on with what is missing or has changed; finished
+    measurements lie in docs/measurements.
     """
     from services.trainer.reproduce import pieces, read
     from services.trainer.reproduce import reproduce as run
 
-    home = Settings().home
-    kept = records or home / "reproduction"
-    run(data, kept, pieces(frozenset(only or ())), home / "cache" / "prepared", _tell, threads)
-    found = read(kept)
+    cache = Settings().home / "cache" / "prepared"
+    run(data, records, pieces(frozenset(only or ())), cache, _tell, threads)
+    found = read(records)
     if write:
         from services.trainer.reports.pages import write_pages
 

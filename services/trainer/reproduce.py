@@ -40,12 +40,16 @@ Way = Literal["document", "apart"]
 
 
 class Record(Shape):
-    """One measurement; `key` tells whether recipe, data and settings are still the same."""
+    """One measurement; `key` tells whether recipe, data and settings are still the same.
+
+    `transcribed` is empty, or says that the figures were read off an earlier edition of the pages, rounded as there.
+    """
 
     recipe: str
     way: Way
     variant: str = ""
     key: Sha256
+    transcribed: str = ""
     replay: Replay | None = None
     apart: Apart | None = None
 
