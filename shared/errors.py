@@ -9,6 +9,7 @@ class ThoracleError(Exception):
     code = "internal_error"
     status = 500
     retryable = False
+    retry_after_s = 2  # said in Retry-After when retryable
 
     def __init__(self, code: str | None = None, *, detail: str | None = None, **values: object) -> None:
         self.code = code or type(self).code
@@ -68,6 +69,32 @@ class Unavailable(ThoracleError):
     """An engine that the request needs does not answer; asking again later is right."""
 
     code, status, retryable = "unavailable", 503, True
+
+
+class TooSlow(ThoracleError):
+    """The request's body stopped arriving, or takes for ever."""
+
+    code, status = "request_timeout", 408
+
+
+class TooMany(ThoracleError):
+    """The caller's own share is used up; others are served meanwhile."""
+
+    code, status, retryable = "rate_limited", 429, True
+
+    def __init__(self, code: str, retry_after_s: int) -> None:
+        super().__init__(code)
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(Unavailable):
+    """The service as a whole has all the work that it can hold."""
+
+    code = "overloaded"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
 
 
 class StorageFull(ThoracleError):

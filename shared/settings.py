@@ -40,6 +40,14 @@ class Settings(BaseSettings):
     max_wait_s: int = Field(30, description="Longest `Prefer: wait`")
     idempotency_hours: int = Field(24, description="How long an Idempotency-Key is remembered")
 
+    max_waiting: int = Field(100_000, ge=1, description="Most jobs of one hospital that wait; more answer 429")
+    max_waiting_mb: int = Field(100_000, ge=1, description="Most megabytes of them")
+    max_waiting_all: int = Field(500_000, ge=1, description="Most jobs that wait in all; more answer 503")
+    max_waiting_all_mb: int = Field(500_000, ge=1, description="Most megabytes of them")
+    rate_per_s: int = Field(1000, ge=0, description="Requests a second of one key, per gateway; no limit when 0")
+    rate_mb_per_minute: int = Field(12_000, ge=0, description="Megabytes a minute of one key; no limit when 0")
+    max_connections_per_address: int = Field(2000, ge=1, description="Most open connections from one address")
+
     modalities: str = Field("chest_xray,cough,lung_sound", description="What this worker serves")
     claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
     group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api import reading
 from services.api.auth import Caller
 from services.api.gateway import Gateway
+from services.api.idempotency import Repeatable
 from services.api.intake import Upload
 from services.api.reading import Shown
 from shared.db.statements import audit, submissions, versions
@@ -46,14 +47,16 @@ class Submission:
     async def accept(self) -> Accepted:
         """Commit the job; whoever reads the answer may switch everything off. Raises ThoracleError."""
         modality = modality_of(self.upload)
+        hours = self.gateway.settings.idempotency_hours
+        request = Repeatable(self.caller, self.key, fingerprint(self.upload.fields, self.upload.sha256), hours)
         async with self.gateway.begin() as session:
-            before = await self._replayed(session)
+            before = await request.before(session)
             if before is not None:
                 return Accepted(before, modality, replayed=True)
             requested = await self._requested(session, modality)
             blob = await self.upload.commit()
             job_id = new_id()
-            first = await self._take_key(session, job_id)
+            first = await request.take(session, job_id)
             if first is not None:
                 return Accepted(first, modality, replayed=True)
             await self._insert(session, job_id, modality, requested, blob.sha256)
@@ -61,38 +64,6 @@ class Submission:
             shown = await reading.show(self.gateway, session, row)
         JOBS_ACCEPTED.labels(modality, self.upload.fields.priority).inc()
         return Accepted(job_id, modality, replayed=False, shown=shown)
-
-    async def _replayed(self, session: AsyncSession) -> UUID | None:
-        """The job of an earlier request with this key. Raises Unprocessable: that request was a different one."""
-        if self.key is None:
-            return None
-        hours = self.gateway.settings.idempotency_hours
-        row = (await session.execute(submissions.remembered(self.caller.principal_id, self.key, hours))).one_or_none()
-        if row is None:
-            return None
-        if row.request_sha256 != self._fingerprint():
-            raise Unprocessable("idempotency_mismatch")
-        found: UUID = row.job_id
-        return found
-
-    async def _take_key(self, session: AsyncSession, job_id: UUID) -> UUID | None:
-        """Take the key for our job, or learn which job a parallel request made with it."""
-        if self.key is None:
-            return None
-        statement = submissions.remember(
-            self.caller.principal_id,
-            self.caller.tenant_id,
-            self.key,
-            self._fingerprint(),
-            job_id,
-            self.gateway.settings.idempotency_hours,
-        )
-        if (await session.execute(statement)).one_or_none() is not None:
-            return None
-        first = await self._replayed(session)
-        if first is None:
-            raise Unavailable  # it grew too old between the two statements
-        return first
 
     async def _requested(self, session: AsyncSession, modality: Modality) -> UUID | None:
         """The pinned version's id, if one was asked for, after reading the card of whichever will answer."""
@@ -129,10 +100,6 @@ class Submission:
         )
         await session.execute(audit.event(self.caller, "job.submit", "job", str(job_id), self.request_id))
 
-    def _fingerprint(self) -> str:
-        """What makes two requests the same: every field and every byte of the file."""
-        return fingerprint(self.upload.fields, self.upload.sha256)
-
 
 def modality_of(upload: Upload) -> Modality:
     """The modality that was given, or the only one that the file can be. Raises Unprocessable, UnsupportedInput."""
@@ -147,7 +114,7 @@ def modality_of(upload: Upload) -> Modality:
 
 
 def fingerprint(fields: JobFields, sha256: str) -> str:
-    """The sha256 of a request's meaning, whatever order its parts came in."""
+    """The sha256 of a request's meaning: every field and every byte of the file, whatever order they came in."""
     meaning = {"file": sha256, **fields.model_dump(mode="json", exclude_none=True)}
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 

@@ -54,10 +54,13 @@ async def authorise(request: Request) -> None:
 async def authenticate(request: Request) -> Caller:
     """The caller of this request. Raises Unauthenticated; Forbidden when a page of another site sent it."""
     secret, kind = _secret(request)
+    digest = people.digest(secret)
+    of(request).rates.enter(digest)
+    request.scope["state"]["rated"] = digest  # whose account the body's bytes go to
     if kind == "session" and request.method not in _SAFE:
         require_same_origin(request)
     async with of(request).look() as connection:
-        row = (await connection.execute(statements.holder(people.digest(secret), kind))).one_or_none()
+        row = (await connection.execute(statements.holder(digest, kind))).one_or_none()
     if row is None:
         raise Unauthenticated
     roles = frozenset(Role(role) for role in row.roles if not row.scopes or role in row.scopes)

@@ -1,5 +1,6 @@
 """What every request gets: an id, strict headers, a bound on its body, one line of metrics, an answer to any error."""
 
+import asyncio
 import time
 from collections.abc import Iterable
 from uuid import uuid4
@@ -10,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import problems
-from shared.errors import BadRequest, ThoracleError, TooLarge
+from shared.errors import BadRequest, ThoracleError, TooLarge, TooSlow
 from shared.telemetry import REQUEST_SECONDS
 
 HEADERS = {
@@ -24,6 +25,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _BODY_BYTES = 64 * 2**10
+BODY_S = 20.0  # uploads have deadlines of their own
 UPLOADS = frozenset({("POST", "/v1/jobs"), ("POST", "/submit")})
 
 
@@ -50,7 +52,7 @@ class _Exchange:
     def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         self._app, self._scope, self._receive, self._send = app, scope, receive, send
         self._limit = None if (scope["method"], scope["path"]) in UPLOADS else _BODY_BYTES
-        self._received, self._status, self._begun = 0, 0, time.perf_counter()
+        self._received, self._whole, self._status, self._begun = 0, False, 0, time.perf_counter()
 
     async def run(self) -> None:
         request = Request(self._scope)
@@ -73,11 +75,21 @@ class _Exchange:
             raise TooLarge(detail="The request body is too large for this address.")
 
     async def _bounded(self) -> Message:
-        message = await self._receive()
+        message = await self._in_time()
         self._received += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
         if self._limit is not None and self._received > self._limit:
             raise TooLarge(detail="The request body is too large for this address.")
         return message
+
+    async def _in_time(self) -> Message:
+        if self._whole or self._limit is None:  # a whole body's reader waits for the client to leave
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._begun + BODY_S - time.perf_counter()):
+                return await self._receive()
+        except TimeoutError:
+            raise TooSlow from None
 
     async def _sealed(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -92,6 +104,9 @@ class _Exchange:
             await response(self._scope, self._receive, self._sealed)
 
     def _count(self) -> None:
+        rated = self._scope["state"].get("rated")
+        if rated is not None:
+            self._scope["app"].state.gateway.rates.received(rated, self._received)
         route = getattr(self._scope.get("route"), "path", "none")
         method = self._scope["method"] if route != "none" else "any"
         REQUEST_SECONDS.labels(method, route, str(self._status or 499)).observe(time.perf_counter() - self._begun)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
+from services.api.admission import Admission
 from services.api.cards import Cards
+from services.api.rates import Rates
+from services.api.upkeep import Upkeep
 from services.api.watch import Watcher
 from shared.db.engine import async_engine
 from shared.db.statements import training
@@ -26,6 +29,9 @@ class Gateway:
     watcher: Watcher = field(init=False)
     run_watcher: Watcher = field(init=False)
     cards: Cards = field(init=False)
+    admission: Admission = field(init=False)
+    rates: Rates = field(init=False)
+    upkeep: Upkeep = field(init=False)
     _waker: Waker | None = None
 
     def __post_init__(self) -> None:
@@ -34,15 +40,22 @@ class Gateway:
         self.watcher = Watcher(self.engine)
         self.run_watcher = Watcher(self.engine, training.ended)
         self.cards = Cards()
+        self.admission = Admission(self.settings, self.engine)
+        self.rates = Rates(self.settings)
+        self.upkeep = Upkeep(self.settings, self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def start(self) -> None:
-        """Start the doorbell's thread."""
+        """Start the doorbell's thread and the tasks that count and clean."""
         self._waker = Waker(celery_app(self.settings))
+        self.admission.start()
+        self.upkeep.start()
 
     async def stop(self) -> None:
         """Let every waiting request answer, ring what is pending, close every connection."""
         self.close_watchers()
+        await self.admission.stop()
+        await self.upkeep.stop()
         if self._waker is not None:
             self._waker.close()
         await self.engine.dispose()

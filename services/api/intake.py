@@ -5,7 +5,7 @@ Leaving the context without `commit` removes every trace of the upload.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,21 +15,16 @@ from fastapi import Request
 from services.api.fields import parse
 from services.api.form import Form, boundary_of
 from services.api.gateway import of
-from shared.errors import BadRequest, StorageFull, ThoracleError, TooLarge, Unprocessable, UnsupportedInput
+from shared.errors import BadRequest, StorageFull, ThoracleError, TooLarge, TooSlow, Unprocessable, UnsupportedInput
 from shared.schemas import JobFields
 from shared.sniff import sniff
 from shared.storage import Blob, BlobWriter
 
-PROGRESS_S = 60.0
+PROGRESS_S = 20.0
 WHOLE_S = 900.0
+_SLOWEST = 1024  # bytes a second, on average; who trickles is cut, so that open sockets cost the sender too
 _DRAIN_S = 10.0
 _AROUND_BYTES = 128 * 2**10  # text fields, part headers and boundaries around the file
-
-
-class TooSlow(ThoracleError):
-    """The body stopped arriving, or takes for ever."""
-
-    code, status = "request_timeout", 408
 
 
 @dataclass(frozen=True)
@@ -56,10 +51,14 @@ class Upload:
 
 
 @asynccontextmanager
-async def received(request: Request, tenant: UUID) -> AsyncIterator[Upload]:
-    """Read the request into the tenant's store and check what can be checked without the database."""
+async def received(request: Request, tenant: UUID, *, repeated: bool = False) -> AsyncIterator[Upload]:
+    """Read the request into the tenant's store and check what can be checked without the database.
+
+    Without room for one more job nothing is read, unless the request is `repeated` and will add none.
+    """
     boundary = boundary_of(request)
-    with _writer(request, tenant) as writer:
+    room = nullcontext() if repeated else of(request).admission.room(tenant, announced(request))
+    with room, _writer(request, tenant) as writer:
         form = Form(boundary, writer, _most(request))
         await _feed(request, form)
         form.finish()
@@ -91,28 +90,33 @@ async def _feed(request: Request, form: Form) -> None:
 
 
 def _check_length(request: Request) -> None:
-    value = request.headers.get("content-length")
-    if value is None:
-        return
+    if announced(request) > _most(request) + _AROUND_BYTES:
+        raise _too_large(request)
+
+
+def announced(request: Request) -> int:
+    """The length that the sender promises, 0 when it promises none. Raises BadRequest."""
+    value = request.headers.get("content-length", "0")
     if not (value.isascii() and value.isdigit()):
         raise BadRequest
-    if int(value) > _most(request) + _AROUND_BYTES:
-        raise _too_large(request)
+    return int(value)
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
     """The body's pieces, each in time. Raises TooSlow; ClientDisconnect when the sender is gone."""
     clock = asyncio.get_running_loop().time
-    last = clock() + WHOLE_S
+    begun, size = clock(), 0
     stream = request.stream()
     while True:
+        due = min(begun + WHOLE_S, clock() + PROGRESS_S, begun + PROGRESS_S + size / _SLOWEST)
         try:
-            async with asyncio.timeout_at(min(last, clock() + PROGRESS_S)):
+            async with asyncio.timeout_at(due):
                 piece = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError:
             raise TooSlow from None
+        size += len(piece)
         yield piece
 
 

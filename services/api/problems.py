@@ -18,7 +18,6 @@ from shared.schemas import Problem
 from shared.sentences import say
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_AFTER_S = 2
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "input_too_large"}
 _log = structlog.get_logger()
 
@@ -55,7 +54,7 @@ def answer(
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if error.retryable:
-        response.headers.setdefault("Retry-After", str(_RETRY_AFTER_S))
+        response.headers.setdefault("Retry-After", str(error.retry_after_s))
     return response
 
 

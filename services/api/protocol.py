@@ -1,6 +1,8 @@
-"""The server's protocol with two things it lacks: a deadline for a request's head, and problems for broken requests."""
+"""The server's protocol with deadlines for heads, a bound per address, and problems for what is not HTTP."""
 
 import asyncio
+from collections import Counter
+from typing import ClassVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -9,6 +11,7 @@ from services.api.envelope import HEADERS
 from services.api.problems import MEDIA_TYPE
 from shared.schemas import Problem
 from shared.sentences import say
+from shared.settings import Settings
 
 HEAD_S = 20.0
 
@@ -17,10 +20,18 @@ class Protocol(H11Protocol):
     """uvicorn waits for ever for a head that arrives a byte at a time; here the connection is closed after a while."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _address = ""
+    _connected: ClassVar[Counter[str]] = Counter()  # open connections of this process, by address
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected; its first request's head is due."""
         super().connection_made(transport)
+        self._address = str(self.client[0]) if self.client else ""
+        self._connected[self._address] += 1
+        settings: Settings = self.config.app.state.gateway.settings  # type: ignore[union-attr]
+        if self._connected[self._address] > settings.max_connections_per_address:
+            transport.close()
+            return
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -35,6 +46,9 @@ class Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._forget()
+        self._connected[self._address] -= 1
+        if self._connected[self._address] <= 0:
+            del self._connected[self._address]
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the parser's words stay in the log

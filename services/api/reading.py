@@ -24,8 +24,9 @@ class Shown:
 
 
 async def find_row(session: AsyncSession, tenant: UUID, job_id: UUID) -> JobRow:
-    """A tenant's job. Raises NotFound."""
-    row = (await session.execute(jobs.visible(tenant).where(Job.id == job_id))).one_or_none()
+    """A tenant's job as it is now, whatever the session has seen before. Raises NotFound."""
+    query = jobs.visible(tenant).where(Job.id == job_id).execution_options(populate_existing=True)
+    row = (await session.execute(query)).one_or_none()
     if row is None:
         raise NotFound
     return JobRow.of(row)

@@ -45,6 +45,7 @@ _MEANINGS = {
     415: "A kind of file or encoding that is not read",
     422: "A value cannot be accepted",
     428: "If-Match is missing",
+    429: "Too much waits already, or too many requests; ask again after Retry-After",
     500: "The stored bytes are no longer what was sent",
     507: "No room for the upload",
 }

@@ -226,7 +226,8 @@ class Job(Base):
     """One request to classify one input with one version. The row is the truth; the queue is a hint.
 
     `claim_id` is the fence: a result is committed only while it is still the writer's own. `solo` rows lost a lease
-    before and are claimed alone, so that a crash takes no neighbours down.
+    before and are claimed alone, so that a crash takes no neighbours down. `size_bytes` is the size of all its inputs,
+    repeated here so that admission can add up what waits without a join.
     """
 
     __tablename__ = "jobs"
@@ -253,6 +254,7 @@ class Job(Base):
     claim_id: Mapped[int | None] = mapped_column(ForeignKey("claims.id"))
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     solo: Mapped[bool] = mapped_column(server_default=text("false"))
+    size_bytes: Mapped[int] = mapped_column(server_default=text("0"))
     code: Mapped[str | None]
     detail: Mapped[str | None]
     not_before: Mapped[datetime | None]
@@ -322,6 +324,7 @@ class IdempotencyKey(Base):
     """Remembers which job a key made, and for which request."""
 
     __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at", postgresql_using="brin"),)
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))

@@ -1,15 +1,18 @@
 """Jobs: look, list, cancel, try again."""
 
+import hashlib
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import TextClause
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import cursor, reading, replies
 from services.api.auth import Signed
 from services.api.gateway import of
+from services.api.idempotency import Key, Repeatable
 from services.api.prefer import Wait, applied
 from services.api.problems import request_id
 from shared.db.statements import audit, jobs
@@ -91,7 +94,13 @@ async def one(
 @router.delete("/v1/jobs/{job_id}", response_model=JobView, summary="Cancel", responses=replies.errors(404, 409))
 async def cancel(request: Request, caller: Signed, job_id: UUID) -> Response:
     """End a job that waits or runs; a worker that computes it cannot write its result any more."""
-    return await _change(request, caller, jobs.cancel(caller.tenant_id, job_id), job_id, "job.cancel")
+    gateway = of(request)
+    async with gateway.begin() as session:
+        await reading.find_row(session, caller.tenant_id, job_id)
+        await _changed(session, jobs.cancel(caller.tenant_id, job_id), "job.cancel")
+        job = await reading.show(gateway, session, await reading.find_row(session, caller.tenant_id, job_id))
+        await session.execute(audit.event(caller, "job.cancel", "job", str(job_id), request_id(request)))
+    return replies.shown(request, job, 200, {"Location": job.view.links["self"]})
 
 
 @router.post(
@@ -99,27 +108,30 @@ async def cancel(request: Request, caller: Signed, job_id: UUID) -> Response:
     status_code=202,
     response_model=JobView,
     summary="Try a failed or dead job again",
-    responses=replies.errors(404, 409),
+    responses=replies.errors(400, 404, 409, 422, 429),
 )
-async def retry(request: Request, caller: Signed, job_id: UUID) -> Response:
-    """Queue it again, with all its attempts."""
-    return await _change(request, caller, jobs.retry(caller.tenant_id, job_id), job_id, "job.retry", 202)
-
-
-async def _change(
-    request: Request, caller: Signed, statement: TextClause, job_id: UUID, action: str, status: int = 200
-) -> Response:
+async def retry(request: Request, caller: Signed, job_id: UUID, key: Key = None) -> Response:
+    """Queue it again, with all its attempts. The same Idempotency-Key queues it once."""
     gateway = of(request)
+    meaning = hashlib.sha256(f"retry {job_id}".encode()).hexdigest()
+    again = Repeatable(caller, key, meaning, gateway.settings.idempotency_hours)
     async with gateway.begin() as session:
-        changed = (await session.execute(statement)).one_or_none()
         row = await reading.find_row(session, caller.tenant_id, job_id)
-        if changed is None:
-            raise Conflict(_REFUSALS[action])
-        job = await reading.show(gateway, session, row)
-        await session.execute(audit.event(caller, action, "job", str(job_id), request_id(request)))
-    if job.view.status == JobState.QUEUED:
-        gateway.wake(job.view.modality)
-    return replies.shown(request, job, status, {"Location": job.view.links["self"]})
+        replayed = await again.take(session, job_id) is not None
+        if not replayed:
+            with gateway.admission.room(caller.tenant_id, row.input.size_bytes):
+                await _changed(session, jobs.retry(caller.tenant_id, job_id), "job.retry")
+            await session.execute(audit.event(caller, "job.retry", "job", str(job_id), request_id(request)))
+        job = await reading.show(gateway, session, await reading.find_row(session, caller.tenant_id, job_id))
+    gateway.wake(job.view.modality)
+    headers = {"Location": job.view.links["self"], **({"Idempotent-Replayed": "true"} if replayed else {})}
+    return replies.shown(request, job, 202, headers)
+
+
+async def _changed(session: AsyncSession, statement: TextClause, action: str) -> None:
+    """Change a job that the caller may see. Raises Conflict when its state does not allow it."""
+    if (await session.execute(statement)).one_or_none() is None:
+        raise Conflict(_REFUSALS[action])
 
 
 async def _wait_if_theirs(request: Request, caller: Signed, job_id: UUID, seconds: int) -> None:

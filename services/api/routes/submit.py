@@ -1,18 +1,17 @@
 """POST /v1/jobs: one file in, one committed job out. 202 means that the row survives a power cut."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from services.api import reading, replies
 from services.api.accept import Accepted, Submission
 from services.api.auth import Signed
 from services.api.fields import fields_schema
 from services.api.gateway import of
-from services.api.intake import received
+from services.api.idempotency import Key
+from services.api.intake import announced, received
 from services.api.prefer import Wait, applied
 from services.api.problems import request_id
-from shared.errors import BadRequest
+from shared.db.statements import submissions
 from shared.schemas import TERMINAL, JobView
 
 router = APIRouter(tags=["jobs"])
@@ -43,24 +42,33 @@ _FORM = {
     openapi_extra=_FORM,
     responses={
         200: {"model": JobView, "description": "It was waited for and has ended"},
-        **replies.errors(400, 408, 409, 413, 415, 422, 507),
+        **replies.errors(400, 408, 409, 413, 415, 422, 429, 507),
     },
 )
 async def submit(
     request: Request,
     caller: Signed,
     seconds: Wait,
-    idempotency_key: Annotated[str | None, Header(description="Repeat a request safely: 1 to 255 characters")] = None,
+    key: Key,
 ) -> Response:
     """Commit first, then ring, then answer."""
     gateway = of(request)
-    key = _checked(idempotency_key)
-    async with received(request, caller.tenant_id) as upload:
+    async with received(request, caller.tenant_id, repeated=await _repeated(request, caller, key)) as upload:
         accepted = await Submission(gateway, caller, upload, key, request_id(request)).accept()
     if not accepted.replayed:
         gateway.wake(accepted.modality)
     await gateway.watcher.wait(accepted.job_id, seconds)
     return await _answer(request, caller, accepted, seconds)
+
+
+async def _repeated(request: Request, caller: Signed, key: str | None) -> bool:
+    """Whether there is no room but the key is known: then the answer is owed, for its job was accepted before."""
+    gateway = of(request)
+    if key is None or gateway.admission.has_room(caller.tenant_id, announced(request)):
+        return False
+    async with gateway.look() as connection:
+        query = submissions.remembered(caller.principal_id, key, gateway.settings.idempotency_hours)
+        return (await connection.execute(query)).first() is not None
 
 
 async def _answer(request: Request, caller: Signed, accepted: Accepted, seconds: int) -> Response:
@@ -72,9 +80,3 @@ async def _answer(request: Request, caller: Signed, accepted: Accepted, seconds:
         headers["Idempotent-Replayed"] = "true"
     ended = bool(seconds) and job.view.status in TERMINAL
     return replies.shown(request, job, 200 if ended else 202, headers)
-
-
-def _checked(key: str | None) -> str | None:
-    if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-        raise BadRequest("idempotency_key_invalid")
-    return key

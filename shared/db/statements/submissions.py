@@ -27,6 +27,7 @@ _COLUMNS = (
     "view",
     "not_before",
     "not_after",
+    "size_bytes",
 )
 _SUBMIT = text(
     f"""
@@ -44,6 +45,14 @@ _SUBMIT = text(
 ).bindparams(
     *(bindparam(name, type_=Job.__table__.c[name].type) for name in ("id", *_COLUMNS)),
     bindparam("input", type_=Job.__table__.c.id.type),
+)
+
+_FORGET = text(
+    """
+    DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY (
+        SELECT ctid FROM idempotency_keys WHERE created_at <= now() - make_interval(hours => :hours)
+        LIMIT :most FOR UPDATE SKIP LOCKED))
+    """
 )
 
 
@@ -67,6 +76,11 @@ def remember(
         set_=fresh,
         where=IdempotencyKey.created_at <= _since(hours),
     ).returning(IdempotencyKey.job_id)
+
+
+def forget(hours: int, most: int) -> TextClause:
+    """Delete up to `most` keys that are too old to be used; what another gateway deletes is left to it."""
+    return _FORGET.bindparams(hours=hours, most=most)
 
 
 def study(tenant: UUID, external_id: str, subject_id: str | None) -> ReturningInsert[UUID]:

@@ -175,8 +175,10 @@ def serving(settings: Settings, database: Database) -> Iterator[Api]:
         assert thread.is_alive()
         time.sleep(0.01)
     api = Api(settings, database)
-    yield api
-    api.close()
-    server.should_exit = True
-    thread.join(timeout=20)
+    try:
+        yield api
+    finally:
+        api.close()
+        server.should_exit = True
+        thread.join(timeout=20)
     assert not thread.is_alive()

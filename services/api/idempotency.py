@@ -1,0 +1,63 @@
+"""Repeating a request safely: a principal's key stands for one request and the job that it made or changed."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api.auth import Caller
+from shared.db.statements import submissions
+from shared.errors import BadRequest, Unavailable, Unprocessable
+
+
+@dataclass(frozen=True)
+class Repeatable:
+    """One request under its key: `fingerprint` is the sha256 of its meaning. Without a key nothing is remembered."""
+
+    caller: Caller
+    key: str | None
+    fingerprint: str
+    hours: int
+
+    async def before(self, session: AsyncSession) -> UUID | None:
+        """The job of an earlier request with this key. Raises Unprocessable: that request was a different one."""
+        if self.key is None:
+            return None
+        found = await session.execute(submissions.remembered(self.caller.principal_id, self.key, self.hours))
+        row = found.one_or_none()
+        if row is None:
+            return None
+        if row.request_sha256 != self.fingerprint:
+            raise Unprocessable("idempotency_mismatch")
+        job_id: UUID = row.job_id
+        return job_id
+
+    async def take(self, session: AsyncSession, job_id: UUID) -> UUID | None:
+        """Take the key for our job, or learn which job a parallel request made with it; waits until that one ends."""
+        if self.key is None:
+            return None
+        caller = self.caller
+        statement = submissions.remember(
+            caller.principal_id, caller.tenant_id, self.key, self.fingerprint, job_id, self.hours
+        )
+        if (await session.execute(statement)).one_or_none() is not None:
+            return None
+        first = await self.before(session)
+        if first is None:
+            raise Unavailable  # it grew too old between the two statements
+        return first
+
+
+def checked(
+    idempotency_key: Annotated[str | None, Header(description="Repeat a request safely: 1 to 255 characters")] = None,
+) -> str | None:
+    """The request's key. Raises BadRequest for one that is empty, too long or not printable."""
+    key = idempotency_key
+    if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise BadRequest("idempotency_key_invalid")
+    return key
+
+
+Key = Annotated[str | None, Depends(checked)]
