@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
     group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")
     max_attempts: int = Field(3, ge=1, description="Attempts before a job is dead")
+    ageing_s: float = Field(30.0, description="A class of urgency that waits is served at least this often")
     lease_s: float = Field(15.0, description="A claim without a heartbeat for this long is lost")
     heartbeat_s: float = Field(3.0, description="Time between heartbeats, and between looks of the reaper")
     idle_look_s: float = Field(2.0, description="An idle worker looks for work this often without Redis")

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from services.worker.claims import Claim, Held
+from services.worker.claims import Claim, Held, ended, failed
 from services.worker.deployed import Loaded
 from services.worker.sandbox import Ready, Refused
 from shared.decide import decide
-from shared.sentences import say
 
 _COPIED = ("site", "device", "acquired_at", "age_years", "sex", "view")
 
@@ -34,7 +33,7 @@ def answered(run: Run, job: Held, ready: Ready, score: float, distance: float) -
     except ValueError:
         return failed(job, "predict_failed")
     return {
-        **_ended(job, "succeeded"),
+        **ended(job, "succeeded"),
         **_from_header(job, ready.facts),
         "score": score,
         "distance": distance,
@@ -55,23 +54,14 @@ def answered(run: Run, job: Held, ready: Ready, score: float, distance: float) -
 
 def refused(job: Held, refusal: Refused) -> dict[str, Any]:
     """A `rejected` row, or a `failed` one when the input is not at fault."""
-    row = _ended(job, "rejected" if refusal.rejected else "failed")
+    row = ended(job, "rejected" if refusal.rejected else "failed")
     return {**row, "code": refusal.code, "detail": refusal.detail}
-
-
-def failed(job: Held, code: str) -> dict[str, Any]:
-    """A `failed` row: final, and not the input's fault."""
-    return {**_ended(job, "failed"), "code": code, "detail": say(code)}
 
 
 def study_of(job: Held, ready: Ready) -> dict[str, str] | None:
     """The study that the header names, for jobs whose caller named none."""
     uid = ready.facts.get("study_uid")
     return {"job_id": str(job.id), "study_uid": uid} if isinstance(uid, str) else None
-
-
-def _ended(job: Held, state: str) -> dict[str, Any]:
-    return {"job_id": str(job.id), "state": state, "input_sha256": job.sha256}
 
 
 def _given(job: Held) -> dict[str, str | float]:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.db.engine import Database
 from shared.db.statements import claims as statements
+from shared.db.statements import turns
 from shared.sentences import say
 from shared.settings import Settings
 from shared.telemetry import JOBS_FINISHED, QUEUE_SECONDS, STALE_COMMITS
@@ -36,6 +37,12 @@ class Held:
     created_at: datetime
     started_at: datetime
     pseudonym_key: bytes
+    deadline: float | None = None  # on this process's monotonic clock, in seconds
+
+    @property
+    def late(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
 
 @dataclass
@@ -59,13 +66,20 @@ class Claims:
         self._settings, self._database, self._worker_id = settings, database, worker_id
 
     def take(self, refused: Sequence[UUID]) -> Claim | None:
-        """The next claim, or None when nothing waits."""
-        for _ in range(_RACES):
+        """The next claim, or None when nothing waits. What needs no computing any more is ended on the way."""
+        races = 0
+        while races < _RACES:
             rows = self._look(refused)
             if not rows:
                 return None
-            if rows[0].id is not None:
-                return _claim(rows)
+            if rows[0].id is None:
+                races += 1
+                continue
+            claim = _claim(rows)
+            self._end_overdue(claim, recalled=rows[0].recalled)
+            if claim.jobs:
+                return claim
+            self.end(claim)
         return None
 
     def finish(self, claim: Claim, answers: list[dict[str, Any]], studies: list[dict[str, str]]) -> None:
@@ -97,9 +111,15 @@ class Claims:
         except DBAPIError as error:
             _log.warning("claim_not_closed", claim=claim.id, error=type(error).__name__)
 
+    def _end_overdue(self, claim: Claim, recalled: bool) -> None:
+        ended = [job for job in claim.jobs if recalled or job.late]
+        self.finish(claim, [failed(job, "version_recalled" if recalled else "deadline") for job in ended], [])
+        claim.jobs = [job for job in claim.jobs if job not in ended]
+
     def _look(self, refused: Sequence[UUID]) -> list[Row[Any]]:
-        statement = statements.claim(
-            self._worker_id, self._settings.served, self._settings.claim_size, self._settings.lease_s, refused
+        settings = self._settings
+        statement = turns.claim(
+            self._worker_id, settings.served, settings.claim_size, settings.lease_s, settings.ageing_s, refused
         )
         return self._execute(statement)
 
@@ -143,6 +163,7 @@ def _claim(rows: list[Row[Any]]) -> Claim:
             row.created_at,
             row.started_at,
             bytes(row.pseudonym_key),
+            None if row.seconds_left is None else time.monotonic() + row.seconds_left,
         )
         for row in rows
     ]
@@ -151,4 +172,14 @@ def _claim(rows: list[Row[Any]]) -> Claim:
     )
 
 
-LATE, RECALLED, WORKER_LOST = say("deadline"), say("version_recalled"), say("worker_lost")
+def ended(job: Held, state: str) -> dict[str, Any]:
+    """What every row says of a job that ends."""
+    return {"job_id": str(job.id), "state": state, "input_sha256": job.sha256}
+
+
+def failed(job: Held, code: str) -> dict[str, Any]:
+    """A `failed` row: final, and not the input's fault."""
+    return {**ended(job, "failed"), "code": code, "detail": say(code)}
+
+
+LATE, WORKER_LOST = say("deadline"), say("worker_lost")

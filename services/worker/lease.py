@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.worker.claims import LATE, RECALLED, WORKER_LOST
+from services.worker.claims import LATE, WORKER_LOST
 from services.worker.deployed import Deployed
 from services.worker.engine import Engine
 from shared.db.engine import Database
@@ -101,7 +101,7 @@ class Pulse:
     def _reap(self) -> None:
         with self._database.begin() as session:
             freed = session.execute(statements.reap(self._settings.max_attempts, WORKER_LOST)).all()
-            session.execute(statements.expire(LATE, RECALLED))
+            session.execute(statements.expire(LATE))
         if freed:
             LEASES_LOST.inc()
             _log.warning("lease_reaped", jobs=len(freed))

@@ -69,14 +69,13 @@ def _now() -> Mapped[datetime]:
 
 
 class Tenant(Base):
-    """A hospital. `weight` is its share when the service is busy; `served_at` gives each its turn."""
+    """A hospital. `weight` is its share when the service is busy."""
 
     __tablename__ = "tenants"
     id: Mapped[UUID] = _id()
     name: Mapped[str] = mapped_column(unique=True)
     weight: Mapped[float] = mapped_column(server_default=text("1"))
     pseudonym_key: Mapped[bytes] = mapped_column(LargeBinary)
-    served_at: Mapped[datetime] = _now()
     created_at: Mapped[datetime] = _now()
 
 
@@ -208,13 +207,25 @@ class Worker(Base):
 
 
 class Claim(Base):
-    """The rows one worker holds under one lease: one modality, one version. Its number only grows: it is the fence."""
+    """The rows one worker holds under one lease: one hospital, modality, class, version. Its number is the fence.
+
+    `turn_began` and `turn_ended` are where the hospital stood in its class, in jobs / weight, before and after it: the
+    latest claims say whose turn it is. (Claims made before turns were counted have neither hospital nor class.)
+    """
 
     __tablename__ = "claims"
-    __table_args__ = (Index("ix_claims_open", "lease_until", postgresql_where=text("ended_at IS NULL")),)
+    __table_args__ = (
+        Index("ix_claims_open", "lease_until", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_claims_tenant_id_priority_id", "tenant_id", "priority", "id"),
+        Index("ix_claims_modality_priority_id", "modality", "priority", "id"),
+    )
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     worker_id: Mapped[UUID] = mapped_column(ForeignKey("workers.id"))
+    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
     modality: Mapped[str]
+    priority: Mapped[int | None] = mapped_column(SmallInteger)
+    turn_began: Mapped[float] = mapped_column(server_default=text("0"))
+    turn_ended: Mapped[float] = mapped_column(server_default=text("0"))
     version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
     generation: Mapped[int]
     lease_until: Mapped[datetime]
@@ -234,7 +245,21 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint(f"state IN ({_STATES})", name="state"),
         CheckConstraint("(state = 'running') = (claim_id IS NOT NULL)", name="claimed"),
-        Index("ix_jobs_waiting", "tenant_id", "modality", "priority", "id", postgresql_where=text("state = 'queued'")),
+        Index(
+            "ix_jobs_waiting",
+            "tenant_id",
+            "modality",
+            "priority",
+            text("COALESCE(requested_id, '00000000-0000-0000-0000-000000000000'::uuid)"),
+            text("GREATEST(not_before, created_at)"),
+            "id",
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "ix_jobs_deadlines",
+            "not_after",
+            postgresql_where=text("state = 'queued' AND not_after IS NOT NULL"),
+        ),
         Index("ix_jobs_claim_id", "claim_id", postgresql_where=text("claim_id IS NOT NULL")),
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
         Index("ix_jobs_tenant_id_study_id", "tenant_id", "study_id", postgresql_where=text("study_id IS NOT NULL")),

@@ -1,4 +1,4 @@
-"""Claim, heartbeat, finish, give back, reap: the statements that move a job. All time is the database's own clock.
+"""Heartbeat, finish, give back, reap: what becomes of jobs that turns.py took. All time is the database's own clock.
 
 A claim's number is the fence. Whoever writes a result proves in the same statement that the row is still its own.
 """
@@ -10,79 +10,6 @@ from uuid import UUID
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
-from sqlalchemy.types import Text
-
-# The order: class of urgency, then the hospital whose turn is longest ago, then age. One probe of the index
-# ix_jobs_waiting per hospital, modality and class finds the heads, however long the queues behind them are.
-# Nothing is locked while looking; the rows that are taken are locked with SKIP LOCKED, so a race costs an empty claim.
-_CLAIM = text(
-    """
-    WITH lead AS (
-        SELECT head.id, head.solo, t.id AS tenant_id, m.modality, p.priority, d.active_id, d.generation,
-               COALESCE(head.requested_id, d.active_id) AS version_id
-        FROM tenants t
-        CROSS JOIN unnest(:modalities) AS m(modality)
-        CROSS JOIN generate_series(0, 2) AS p(priority)
-        CROSS JOIN LATERAL (
-            SELECT active_id, generation FROM deployments
-            WHERE modality = m.modality AND (tenant_id = t.id OR tenant_id IS NULL)
-            ORDER BY tenant_id NULLS LAST LIMIT 1
-        ) d
-        CROSS JOIN LATERAL (
-            SELECT id, requested_id, solo FROM jobs
-            WHERE tenant_id = t.id AND modality = m.modality AND priority = p.priority AND state = 'queued'
-              AND (not_before IS NULL OR not_before <= now()) AND (not_after IS NULL OR not_after > now())
-              AND COALESCE(requested_id, d.active_id) <> ALL (:refused)
-            ORDER BY id LIMIT 1
-        ) head
-        ORDER BY p.priority, t.served_at, head.id LIMIT 1
-    ),
-    mine AS (
-        SELECT j.id FROM jobs j, lead
-        WHERE j.tenant_id = lead.tenant_id AND j.modality = lead.modality AND j.priority = lead.priority
-          AND j.state = 'queued'
-          AND (j.not_before IS NULL OR j.not_before <= now()) AND (j.not_after IS NULL OR j.not_after > now())
-          AND COALESCE(j.requested_id, lead.active_id) = lead.version_id
-          AND CASE WHEN lead.solo THEN j.id = lead.id ELSE NOT j.solo END
-        ORDER BY j.id LIMIT :size
-        FOR UPDATE OF j SKIP LOCKED
-    ),
-    claim AS (
-        INSERT INTO claims (worker_id, modality, version_id, generation, lease_until)
-        SELECT :worker, modality, version_id, generation, now() + make_interval(secs => :lease)
-        FROM lead WHERE EXISTS (SELECT FROM mine)
-        RETURNING id
-    ),
-    taken AS (
-        UPDATE jobs j
-        SET state = 'running', claim_id = claim.id, version_id = lead.version_id, attempts = j.attempts + 1,
-            started_at = now()
-        FROM mine, lead, claim WHERE j.id = mine.id
-        RETURNING j.*
-    ),
-    turn AS (
-        UPDATE tenants SET served_at = clock_timestamp() FROM lead, claim WHERE tenants.id = lead.tenant_id
-    ),
-    event AS (
-        INSERT INTO job_events (tenant_id, job_id, from_state, to_state, cause, claim_id)
-        SELECT tenant_id, id, 'queued', 'running', 'claimed', claim_id FROM taken
-    )
-    SELECT taken.id, taken.tenant_id, taken.claim_id, taken.modality, taken.version_id, lead.generation,
-           taken.attempts, taken.age_years, taken.view, taken.created_at, taken.started_at,
-           i.sha256, i.media_type, v.sha256 AS version_sha256, t.pseudonym_key,
-           now() + make_interval(secs => :lease) AS lease_until
-    FROM lead
-    LEFT JOIN taken ON true
-    LEFT JOIN job_inputs i ON i.job_id = taken.id AND i.position = 0
-    LEFT JOIN versions v ON v.id = taken.version_id
-    LEFT JOIN tenants t ON t.id = taken.tenant_id
-    ORDER BY taken.id
-    """
-).bindparams(
-    bindparam("modalities", type_=ARRAY(Text)),
-    bindparam("refused", type_=ARRAY(PG_UUID(as_uuid=True))),
-    bindparam("worker", type_=PG_UUID(as_uuid=True)),
-)
 
 _HEARTBEAT = text(
     """
@@ -200,17 +127,15 @@ _REAP = text(
     """
 )
 
-# Jobs that nobody will answer in time, or whose version was recalled while they waited.
+# Jobs that nobody will answer in time. So many at once that a beat stays short; the rest at the next one.
 _EXPIRE = text(
     """
     WITH over AS (
         UPDATE jobs j
-        SET state = 'failed', finished_at = now(),
-            code = CASE WHEN j.not_after <= now() THEN 'deadline' ELSE 'version_recalled' END,
-            detail = CASE WHEN j.not_after <= now() THEN :late ELSE :recalled END
-        WHERE j.state = 'queued' AND (
-            j.not_after <= now()
-            OR j.requested_id IN (SELECT id FROM versions WHERE recalled_at IS NOT NULL)
+        SET state = 'failed', finished_at = now(), code = 'deadline', detail = :late
+        WHERE j.id IN (
+            SELECT id FROM jobs WHERE state = 'queued' AND not_after <= now() ORDER BY not_after LIMIT 1000
+            FOR UPDATE SKIP LOCKED
         )
         RETURNING j.id, j.tenant_id, j.modality, j.code
     ),
@@ -221,14 +146,6 @@ _EXPIRE = text(
     SELECT id, modality, code FROM over
     """
 )
-
-
-def claim(worker: UUID, modalities: Sequence[str], size: int, lease: float, refused: Sequence[UUID] = ()) -> TextClause:
-    """Take up to `size` jobs of one hospital, modality, class and version. No row: nothing waits.
-
-    One row without an id: somebody else took the head meanwhile; look again. `refused` versions are left alone.
-    """
-    return _CLAIM.bindparams(worker=worker, modalities=list(modalities), size=size, lease=lease, refused=list(refused))
 
 
 def heartbeat(claim_id: int, lease: float) -> TextClause:
@@ -282,6 +199,6 @@ def reap(most: int, detail: str) -> TextClause:
     return _REAP.bindparams(most=most, detail=detail)
 
 
-def expire(late: str, recalled: str) -> TextClause:
-    """End waiting jobs whose deadline passed or whose version was recalled."""
-    return _EXPIRE.bindparams(late=late, recalled=recalled)
+def expire(late: str) -> TextClause:
+    """End waiting jobs whose deadline passed, at most 1,000."""
+    return _EXPIRE.bindparams(late=late)

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from services.trainer import datasets
 from services.trainer.judged import Query, collect
 from shared.db.engine import Database
-from shared.db.statements import claims
+from shared.db.statements import claims, turns
 from shared.db.tables import Feedback, Worker, new_id
 from shared.errors import BadRequest, Conflict
 from shared.schemas import Modality
@@ -40,7 +40,7 @@ class Place:
     def answered(self, body: bytes, decision: str, hospital: Hospital | None = None, **fields: Any) -> UUID:
         (job,) = (hospital or self.hospital).submit(body, "audio/wav", Modality.COUGH, **fields)
         with self.database.begin() as session:
-            (taken,) = session.execute(claims.claim(self.worker, ["cough"], 8, 30.0)).all()
+            (taken,) = session.execute(turns.claim(self.worker, ["cough"], 8, 30.0, 30.0)).all()
             answer = {"job_id": str(job), "state": "succeeded", "input_sha256": taken.sha256, "score": 0.0,
                       "distance": 0.0, "probability": 0.5, "decision": decision, "quality": [], "reasons": [],
                       "runtime": {}, "timings": {}}  # fmt: skip
