@@ -18,6 +18,7 @@ from cli.commands import (
     train,
     up,
     versions,
+    webhooks,
 )
 from cli.failures import Friendly
 
@@ -37,6 +38,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(versions.app, name="versions")
 app.command("promote")(versions.promote)
 app.command("rollback")(versions.rollback)
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)

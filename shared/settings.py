@@ -48,6 +48,13 @@ class Settings(BaseSettings):
     rate_mb_per_minute: int = Field(12_000, ge=0, description="Megabytes a minute of one key; no limit when 0")
     max_connections_per_address: int = Field(2000, ge=1, description="Most open connections from one address")
 
+    webhook_attempts: int = Field(10, ge=1, description="Attempts before a webhook's delivery is given up")
+    webhook_seconds: float = Field(5.0, gt=0, description="Time for one attempt, from the name's look-up to the answer")
+    webhook_http: bool = Field(False, description="Allow webhooks without TLS")
+    webhook_networks: str = Field(
+        "", description="Private networks that webhooks may reach, as `10.1.0.0/16,fd00::/8`; none when empty"
+    )
+
     modalities: str = Field("chest_xray,cough,lung_sound", description="What this worker serves")
     claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
     group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")

@@ -12,6 +12,7 @@ from services.api.cards import Cards
 from services.api.rates import Rates
 from services.api.upkeep import Upkeep
 from services.api.watch import Watcher
+from services.api.webhooks.dispatch import Dispatcher
 from shared.db.engine import async_engine
 from shared.db.statements import training
 from shared.queue import Waker, celery_app
@@ -32,6 +33,7 @@ class Gateway:
     admission: Admission = field(init=False)
     rates: Rates = field(init=False)
     upkeep: Upkeep = field(init=False)
+    dispatcher: Dispatcher = field(init=False)
     _waker: Waker | None = None
 
     def __post_init__(self) -> None:
@@ -43,6 +45,7 @@ class Gateway:
         self.admission = Admission(self.settings, self.engine)
         self.rates = Rates(self.settings)
         self.upkeep = Upkeep(self.settings, self.engine)
+        self.dispatcher = Dispatcher(self.settings, self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def start(self) -> None:
@@ -50,12 +53,14 @@ class Gateway:
         self._waker = Waker(celery_app(self.settings))
         self.admission.start()
         self.upkeep.start()
+        self.dispatcher.start()
 
     async def stop(self) -> None:
         """Let every waiting request answer, ring what is pending, close every connection."""
         self.close_watchers()
         await self.admission.stop()
         await self.upkeep.stop()
+        await self.dispatcher.stop()
         if self._waker is not None:
             self._waker.close()
         await self.engine.dispose()

@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 
 import structlog
+from sqlalchemy import TextClause
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db.statements import submissions
+from shared.db.statements import submissions, webhooks
 from shared.settings import Settings
 
 _EVERY_S = 600.0
 _AT_ONCE = 5000
+_DELIVERY_DAYS = 30
 _log = structlog.get_logger()
 
 
@@ -34,15 +36,18 @@ class Upkeep:
                 await self._task
 
     async def tidy(self) -> int:
-        """Forget idempotency keys that are too old to be used; returns how many."""
-        forgotten = 0
+        """Forget idempotency keys that are too old to be used, and deliveries that nobody asks about; how many."""
+        keys = await self._delete(submissions.forget(self._settings.idempotency_hours, _AT_ONCE))
+        return keys + await self._delete(webhooks.forget(_DELIVERY_DAYS, _AT_ONCE))
+
+    async def _delete(self, statement: TextClause) -> int:
+        deleted = 0
         while True:
             async with self._engine.begin() as connection:
-                statement = submissions.forget(self._settings.idempotency_hours, _AT_ONCE)
                 count = (await connection.execute(statement)).rowcount
-            forgotten += count
+            deleted += count
             if count < _AT_ONCE:
-                return forgotten
+                return deleted
 
     async def _repeat(self) -> None:
         while True:

@@ -392,17 +392,52 @@ class Feedback(Base):
     withdrawn_at: Mapped[datetime | None]
 
 
-class OutboxMessage(Base):
-    """What happened, for webhooks: written in the transaction in which it happened."""
+class Webhook(Base):
+    """An address of a hospital's system that is told what happened. `failures` in a row pause it, ever longer."""
 
-    __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_unsent", "id", postgresql_where=text("sent_at IS NULL")),)
-    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    __tablename__ = "webhooks"
+    __table_args__ = (Index("ix_webhooks_tenant_id", "tenant_id", postgresql_where=text("removed_at IS NULL")),)
+    id: Mapped[UUID] = _id()
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
-    topic: Mapped[str]
-    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    url: Mapped[str]
+    events: Mapped[list[str]]
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    old_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    old_until: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
+    paused_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = _now()
-    sent_at: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+
+
+class Delivery(Base):
+    """The outbox: what one webhook is to be told, written by a trigger in the transaction in which it happened.
+
+    Whoever sends it moves `due_at` on by a lease first, so that one that dies meanwhile is followed by another.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'sent', 'dead')", name="state"),
+        Index("ix_deliveries_waiting", "webhook_id", "due_at", postgresql_where=text("state = 'waiting'")),
+        Index("ix_deliveries_webhook_id_id", "webhook_id", "id"),
+        Index("ix_deliveries_created_at", "created_at", postgresql_using="brin"),
+    )
+    id: Mapped[UUID] = _id()
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhooks.id"))
+    event: Mapped[str]
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
+    batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("batches.id"))
+    status: Mapped[str | None]
+    state: Mapped[str] = mapped_column(server_default=text("'waiting'"))
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    due_at: Mapped[datetime] = _now()
+    answer: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+    ended_at: Mapped[datetime | None]
 
 
 class AuditEvent(Base):

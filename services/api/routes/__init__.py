@@ -1,6 +1,18 @@
 """One file per part of the address space; each has a `router`. A route also needs a row in `services/api/roles.py`."""
 
-from services.api.routes import audit, deployments, health, inputs, jobs, me, models, studies, submit, training
+from services.api.routes import (
+    audit,
+    deployments,
+    health,
+    inputs,
+    jobs,
+    me,
+    models,
+    studies,
+    submit,
+    training,
+    webhooks,
+)
 
 ROUTERS = (
     submit.router,
@@ -10,6 +22,7 @@ ROUTERS = (
     models.router,
     deployments.router,
     training.router,
+    webhooks.router,
     audit.router,
     me.router,
     health.router,

@@ -1,0 +1,270 @@
+"""Webhooks: addresses that are told when a job ends, their secrets, and what became of each delivery."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api import cursor, replies
+from services.api.auth import Signed
+from services.api.gateway import Gateway, of
+from services.api.problems import request_id
+from services.api.webhooks import signing
+from services.api.webhooks.address import Addresses
+from shared.db.statements import audit
+from shared.db.statements import webhooks as statements
+from shared.db.tables import Delivery, Webhook, new_id
+from shared.errors import Conflict, NotFound
+
+router = APIRouter(tags=["webhooks"])
+
+Event = Literal["job.finished", "batch.finished"]
+State = Literal["waiting", "sent", "dead"]
+_MOST = 20
+_OVERLAP = timedelta(hours=24)
+
+
+class NewWebhook(BaseModel):
+    """Where to, and about what."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(max_length=2048, description="`https://host/path`; the host must be a public one")
+    events: list[Event] = Field(["job.finished"], min_length=1, max_length=2)
+
+
+class WebhookChange(BaseModel):
+    """What is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = Field(None, max_length=2048)
+    events: list[Event] | None = Field(None, min_length=1, max_length=2)
+    enabled: bool | None = Field(None, description="What happens while it is not is never told")
+
+
+class WebhookView(BaseModel):
+    """A webhook. `failures` in a row pause it, for at most a quarter of an hour each time."""
+
+    id: UUID
+    url: str
+    events: list[str]
+    enabled: bool
+    failures: int
+    paused_until: datetime | None
+    created_at: datetime
+
+
+class WebhookSecret(WebhookView):
+    """With its secret, which is shown this once."""
+
+    secret: str
+
+
+class DeliveryView(BaseModel):
+    """One message: `answer` is the last HTTP status, or a word for what went wrong."""
+
+    id: UUID
+    webhook_id: str = Field(description="The header `webhook-id`, the same at every attempt")
+    event: str
+    job_id: UUID | None
+    batch_id: UUID | None
+    status: str | None
+    state: State
+    attempts: int
+    answer: str | None
+    created_at: datetime
+    due_at: datetime | None
+    ended_at: datetime | None
+
+
+class DeliveryPage(BaseModel):
+    """Deliveries, newest first; `next` is the cursor of what follows."""
+
+    deliveries: list[DeliveryView]
+    next: str | None
+
+
+class Replayed(BaseModel):
+    """How many are sent again."""
+
+    replayed: int
+
+
+@router.post(
+    "/v1/webhooks",
+    status_code=201,
+    response_model=WebhookSecret,
+    summary="Add a webhook",
+    responses=replies.errors(409, 422),
+)
+async def add(request: Request, caller: Signed, wanted: NewWebhook) -> WebhookSecret:
+    """Its secret is in this answer and nowhere else."""
+    gateway, secret = of(request), signing.new_secret()
+    await _reachable(gateway, wanted.url)
+    row = Webhook(
+        id=new_id(),
+        tenant_id=caller.tenant_id,
+        principal_id=caller.principal_id,
+        url=wanted.url,
+        events=sorted(set(wanted.events)),
+        secret=secret,
+    )
+    async with gateway.begin() as session:
+        if len((await session.scalars(statements.visible(caller.tenant_id))).all()) >= _MOST:
+            raise Conflict("webhooks_full")
+        session.add(row)
+        await session.flush()
+        await session.refresh(row)
+        await session.execute(audit.event(caller, "webhook.add", "webhook", str(row.id), request_id(request)))
+    return WebhookSecret(**_view(row).model_dump(), secret=signing.shown(secret))
+
+
+@router.get("/v1/webhooks", summary="Your hospital's webhooks")
+async def listed(request: Request, caller: Signed) -> list[WebhookView]:
+    """Without their secrets."""
+    async with of(request).begin() as session:
+        return [_view(row) for row in await session.scalars(statements.visible(caller.tenant_id))]
+
+
+@router.get("/v1/webhooks/{webhook_id}", summary="One webhook", responses=replies.errors(404))
+async def one(request: Request, caller: Signed, webhook_id: UUID) -> WebhookView:
+    """Without its secret."""
+    async with of(request).begin() as session:
+        return _view(await _found(session, caller.tenant_id, webhook_id))
+
+
+@router.patch("/v1/webhooks/{webhook_id}", summary="Change a webhook", responses=replies.errors(404, 422))
+async def change(request: Request, caller: Signed, webhook_id: UUID, wanted: WebhookChange) -> WebhookView:
+    """A webhook that is changed is tried again at once."""
+    gateway = of(request)
+    if wanted.url is not None:
+        await _reachable(gateway, wanted.url)
+    values = wanted.model_dump(include={"url", "events"}, exclude_none=True)
+    if wanted.enabled is not None:
+        values["disabled_at"] = None if wanted.enabled else func.now()
+    return await _changed(request, caller, webhook_id, "webhook.change", failures=0, paused_until=None, **values)
+
+
+@router.delete("/v1/webhooks/{webhook_id}", status_code=204, summary="Remove a webhook", responses=replies.errors(404))
+async def remove(request: Request, caller: Signed, webhook_id: UUID) -> Response:
+    """What waits for it is given up."""
+    async with of(request).begin() as session:
+        if (await session.execute(statements.remove(caller.tenant_id, webhook_id))).one_or_none() is None:
+            raise NotFound
+        await session.execute(audit.event(caller, "webhook.remove", "webhook", str(webhook_id), request_id(request)))
+    return Response(status_code=204)
+
+
+@router.post("/v1/webhooks/{webhook_id}/secret", summary="A new secret", responses=replies.errors(404))
+async def rotate(request: Request, caller: Signed, webhook_id: UUID) -> WebhookSecret:
+    """For a day messages carry a signature of the old secret too."""
+    secret = signing.new_secret()
+    values = {"old_secret": Webhook.secret, "secret": secret, "old_until": func.now() + _OVERLAP}
+    view = await _changed(request, caller, webhook_id, "webhook.rotate", **values)
+    return WebhookSecret(**view.model_dump(), secret=signing.shown(secret))
+
+
+@router.post(
+    "/v1/webhooks/{webhook_id}/test", status_code=202, summary="Send a test message", responses=replies.errors(404)
+)
+async def test(request: Request, caller: Signed, webhook_id: UUID) -> DeliveryView:
+    """An event `webhook.test`, sent as every other."""
+    row = Delivery(id=new_id(), tenant_id=caller.tenant_id, webhook_id=webhook_id, event="webhook.test")
+    async with of(request).begin() as session:
+        await _found(session, caller.tenant_id, webhook_id)
+        session.add(row)
+        await session.flush()
+        await session.refresh(row)
+        await session.execute(audit.event(caller, "webhook.test", "webhook", str(webhook_id), request_id(request)))
+    return _delivery(row)
+
+
+@router.get(
+    "/v1/webhooks/{webhook_id}/deliveries",
+    summary="What was sent, waits or was given up",
+    responses=replies.errors(400, 404, 422),
+)
+async def deliveries(
+    request: Request,
+    caller: Signed,
+    webhook_id: UUID,
+    state: Annotated[State | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
+) -> DeliveryPage:
+    """Kept for thirty days."""
+    before = cursor.to_uuid(after)
+    async with of(request).begin() as session:
+        await _found(session, caller.tenant_id, webhook_id)
+        query = statements.deliveries(caller.tenant_id, webhook_id, state, before, limit + 1)
+        rows = (await session.scalars(query)).all()
+    views = [_delivery(row) for row in rows[:limit]]
+    return DeliveryPage(deliveries=views, next=cursor.encode(views[-1].id) if len(rows) > limit else None)
+
+
+@router.post(
+    "/v1/webhooks/{webhook_id}/replay",
+    status_code=202,
+    summary="Send again what was given up",
+    responses=replies.errors(404),
+)
+async def replay(
+    request: Request, caller: Signed, webhook_id: UUID, delivery: Annotated[UUID | None, Query()] = None
+) -> Replayed:
+    """All of it, or one delivery."""
+    async with of(request).begin() as session:
+        await _found(session, caller.tenant_id, webhook_id)
+        again = (await session.scalars(statements.replay(caller.tenant_id, webhook_id, delivery))).all()
+        await session.execute(statements.change(caller.tenant_id, webhook_id, failures=0, paused_until=None))
+        await session.execute(audit.event(caller, "webhook.replay", "webhook", str(webhook_id), request_id(request)))
+    return Replayed(replayed=len(again))
+
+
+async def _reachable(gateway: Gateway, url: str) -> None:
+    """Raises Unprocessable for an address that no message could be sent to; each sending looks again."""
+    addresses = Addresses(gateway.settings)
+    await addresses.resolve(addresses.parse(url))
+
+
+async def _found(session: AsyncSession, tenant: UUID, webhook_id: UUID) -> Webhook:
+    row = await session.scalar(statements.visible(tenant).where(Webhook.id == webhook_id))
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def _changed(request: Request, caller: Signed, webhook_id: UUID, action: str, **values: object) -> WebhookView:
+    async with of(request).begin() as session:
+        row = await session.scalar(statements.change(caller.tenant_id, webhook_id, **values))
+        if row is None:
+            raise NotFound
+        await session.execute(audit.event(caller, action, "webhook", str(webhook_id), request_id(request)))
+        return _view(row)
+
+
+def _view(row: Webhook) -> WebhookView:
+    paused = row.paused_until if row.paused_until and row.paused_until > datetime.now(UTC) else None
+    return WebhookView(
+        id=row.id,
+        url=row.url,
+        events=row.events,
+        enabled=row.disabled_at is None,
+        failures=row.failures,
+        paused_until=paused,
+        created_at=row.created_at,
+    )
+
+
+def _delivery(row: Delivery) -> DeliveryView:
+    return DeliveryView.model_validate(
+        {
+            **{name: getattr(row, name) for name in DeliveryView.model_fields if name != "webhook_id"},
+            "webhook_id": f"msg_{row.id}",
+            "due_at": row.due_at if row.state == "waiting" else None,
+        }
+    )

@@ -1,0 +1,1 @@
+"""What hospitals' systems are told, and how: addresses, signatures, sending, the loop."""
