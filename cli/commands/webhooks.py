@@ -18,7 +18,6 @@ class Event(StrEnum):
     """What may be told."""
 
     JOB = "job.finished"
-    BATCH = "batch.finished"
 
 
 class State(StrEnum):

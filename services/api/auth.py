@@ -67,8 +67,8 @@ async def authenticate(request: Request) -> Caller:
     return Caller(row.tenant_id, row.tenant, row.principal_id, row.name, row.principal_kind, roles, row.id, kind)
 
 
-def current(request: Request) -> Caller:
-    """The caller that `authorise` let through."""
+async def current(request: Request) -> Caller:
+    """The caller that `authorise` let through. (A dependency that is not async costs a thread's turn.)"""
     caller: Caller = request.state.caller
     return caller
 

@@ -50,7 +50,7 @@ class Repeatable:
         return first
 
 
-def checked(
+async def checked(
     idempotency_key: Annotated[str | None, Header(description="Repeat a request safely: 1 to 255 characters")] = None,
 ) -> str | None:
     """The request's key. Raises BadRequest for one that is empty, too long or not printable."""

@@ -11,7 +11,7 @@ from services.api.gateway import of
 _WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,6})\"?")
 
 
-def wait_seconds(
+async def wait_seconds(
     request: Request,
     prefer: Annotated[str, Header(description="`wait=20`: answer when the job has ended, or after 20 s")] = "",
 ) -> int:

@@ -1,6 +1,7 @@
 """Long polls without a thread or a connection each: one task looks for all waited-for jobs, while anybody waits."""
 
 import asyncio
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -16,6 +17,7 @@ Ended = Callable[[Sequence[UUID]], Select[UUID]]
 _LOOK_S = 0.1
 _PAUSE_S = 1.0
 _MOST = 2000
+_SPREAD = 8  # who began together is sent away over the last eighth of the time, not all at the same moment
 _log = structlog.get_logger()
 
 
@@ -37,7 +39,7 @@ class Watcher:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look(), name="watcher")
         try:
-            await asyncio.wait_for(event.wait(), seconds)
+            await asyncio.wait_for(event.wait(), seconds * (1 - secrets.randbelow(1000) / 1000 / _SPREAD))
         except TimeoutError:
             return
         finally:

@@ -17,8 +17,8 @@ from services.api.prefer import Wait, applied
 from services.api.problems import request_id
 from shared.db.statements import audit, jobs
 from shared.db.tables import PRIORITY_RANK
-from shared.errors import Conflict
-from shared.schemas import JobState, JobView, Modality, Priority
+from shared.errors import Conflict, NotFound
+from shared.schemas import TERMINAL, JobState, JobView, Modality, Priority
 
 router = APIRouter(tags=["jobs"])
 
@@ -136,9 +136,11 @@ async def _changed(session: AsyncSession, statement: TextClause, action: str) ->
 
 async def _wait_if_theirs(request: Request, caller: Signed, job_id: UUID, seconds: int) -> None:
     gateway = of(request)
-    async with gateway.begin() as session:
-        row = await reading.find_row(session, caller.tenant_id, job_id)
-    if row.is_open:
+    async with gateway.look() as connection:
+        state = await connection.scalar(jobs.state(caller.tenant_id, job_id))
+    if state is None:
+        raise NotFound
+    if state not in TERMINAL:
         await gateway.watcher.wait(job_id, seconds)
 
 

@@ -22,7 +22,7 @@ from shared.errors import Conflict, NotFound
 
 router = APIRouter(tags=["webhooks"])
 
-Event = Literal["job.finished", "batch.finished"]
+Event = Literal["job.finished"]
 State = Literal["waiting", "sent", "dead"]
 _MOST = 20
 _OVERLAP = timedelta(hours=24)
@@ -34,7 +34,7 @@ class NewWebhook(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str = Field(max_length=2048, description="`https://host/path`; the host must be a public one")
-    events: list[Event] = Field(["job.finished"], min_length=1, max_length=2)
+    events: list[Event] = Field(["job.finished"], min_length=1, max_length=1)
 
 
 class WebhookChange(BaseModel):
@@ -43,7 +43,7 @@ class WebhookChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str | None = Field(None, max_length=2048)
-    events: list[Event] | None = Field(None, min_length=1, max_length=2)
+    events: list[Event] | None = Field(None, min_length=1, max_length=1)
     enabled: bool | None = Field(None, description="What happens while it is not is never told")
 
 
@@ -72,7 +72,6 @@ class DeliveryView(BaseModel):
     webhook_id: str = Field(description="The header `webhook-id`, the same at every attempt")
     event: str
     job_id: UUID | None
-    batch_id: UUID | None
     status: str | None
     state: State
     attempts: int

@@ -144,7 +144,4 @@ class Dispatcher:
         if row.job_id is not None:
             links = {"self": f"{base}/v1/jobs/{row.job_id}"}
             data = {"job_id": str(row.job_id), "status": row.status, "links": links}
-        elif row.batch_id is not None:
-            links = {"self": f"{base}/v1/batches/{row.batch_id}"}
-            data = {"batch_id": str(row.batch_id), "status": row.status, "links": links}
         return json.dumps({"type": row.event, "timestamp": row.created_at.isoformat(), "data": data}).encode()
