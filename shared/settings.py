@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     max_wait_s: int = Field(30, description="Longest `Prefer: wait`")
     idempotency_hours: int = Field(24, description="How long an Idempotency-Key is remembered")
 
+    max_batch_items: int = Field(20_000, ge=1, le=60_000, description="Most items in one request for a batch")
+    max_batch_mb: int = Field(2048, ge=1, description="Most megabytes in it, as they arrive and unpacked")
+
     max_waiting: int = Field(100_000, ge=1, description="Most jobs of one hospital that wait; more answer 429")
     max_waiting_mb: int = Field(100_000, ge=1, description="Most megabytes of them")
     max_waiting_all: int = Field(500_000, ge=1, description="Most jobs that wait in all; more answer 503")

@@ -1,8 +1,10 @@
 """Blobs by tenant and sha256 on a local disk. A blob exists whole or not at all; the same bytes are kept once."""
 
+import ctypes
 import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,18 @@ class BlobStore:
         with self.writer(tenant) as writer:
             writer.write(body)
             return writer.commit()
+
+    def scratch(self) -> BinaryIO:
+        """A file without a name on the store's disk: it is gone when it is closed, or with the process."""
+        try:
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            return tempfile.TemporaryFile(dir=self._incoming)
+        except OSError as error:
+            raise StorageFull from error
+
+    def group(self, tenant: UUID) -> "BlobGroup":
+        """Many blobs that become durable together; use it as a context manager."""
+        return BlobGroup(self, tenant, self._root)
 
     def path(self, tenant: UUID, sha256: str) -> Path:
         """Where a blob lies."""
@@ -98,16 +112,27 @@ class BlobWriter:
     def commit(self) -> Blob:
         """fsync, rename, fsync the folder: after this the blob survives a power cut. Raises StorageFull."""
         blob = Blob(self._hash.hexdigest(), self.size_bytes)
-        target = self._store.path(self._tenant, blob.sha256)
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._scratch.rename(target)
-            _sync_folder(target.parent)
+            _sync_folder(self.place())
         except OSError as error:
             raise StorageFull from error
         return blob
+
+    def close(self) -> None:
+        """Hand everything to the operating system; a `BlobGroup` makes it durable. Raises StorageFull."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise StorageFull from error
+
+    def place(self) -> Path:
+        """Rename to the blob's address, without waiting for the disk; returns the folder. Raises OSError."""
+        target = self._store.path(self._tenant, self.sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._scratch.rename(target)
+        return target.parent
 
     def __enter__(self) -> Self:
         return self
@@ -115,6 +140,65 @@ class BlobWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._file.close()
         self._scratch.unlink(missing_ok=True)
+
+
+class BlobGroup:
+    """Blobs that are synced with the whole disk, twice, instead of each with its folder.
+
+    The first sync comes before any rename: a rename over a blob that others hold must not put bytes in its place that
+    a power cut could still take.
+    """
+
+    def __init__(self, store: BlobStore, tenant: UUID, root: Path) -> None:
+        self._store, self._tenant, self._root = store, tenant, root
+        self._writers: list[BlobWriter] = []
+
+    def writer(self) -> BlobWriter:
+        """A writer that belongs to the group; `close` it when it is full. Raises StorageFull."""
+        try:
+            writer = self._store.writer(self._tenant)
+        except OSError as error:
+            raise StorageFull from error
+        self._writers.append(writer)
+        return writer
+
+    def drop(self, writer: BlobWriter) -> None:
+        """Forget one that turned out to be unusable."""
+        self._writers.remove(writer)
+        writer.__exit__(None, None, None)
+
+    def commit(self) -> None:
+        """Make all of them durable under their sha256. Raises StorageFull."""
+        if not self._writers:
+            return
+        try:
+            _sync_disk(self._root)
+            for writer in self._writers:
+                writer.place()
+            _sync_disk(self._root)
+        except OSError as error:
+            raise StorageFull from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for writer in self._writers:
+            writer.__exit__(kind, error, tb)
+
+
+def _sync_disk(folder: Path) -> None:
+    """Wait until everything written to the folder's disk is on it."""
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:  # not Linux
+        os.sync()
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if syncfs(handle) != 0:
+            raise OSError(ctypes.get_errno(), "syncfs")
+    finally:
+        os.close(handle)
 
 
 def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:

@@ -67,7 +67,7 @@ class Submission:
 
     async def _requested(self, session: AsyncSession, modality: Modality) -> UUID | None:
         """The pinned version's id, if one was asked for, after reading the card of whichever will answer."""
-        version = await _answering(session, self.caller.tenant_id, modality, self.upload.fields.version)
+        version = await answering(session, self.caller.tenant_id, modality, self.upload.fields.version)
         card = (await self.gateway.cards.of(session, [version.id]))[version.id]
         if self.upload.media_type not in card.input.media_types:
             raise UnsupportedInput
@@ -103,7 +103,12 @@ class Submission:
 
 def modality_of(upload: Upload) -> Modality:
     """The modality that was given, or the only one that the file can be. Raises Unprocessable, UnsupportedInput."""
-    possible, given = modalities_of(upload.media_type), upload.fields.modality
+    return possible_modality(upload.media_type, upload.fields.modality)
+
+
+def possible_modality(media_type: str, given: Modality | None) -> Modality:
+    """The same for a media type. Raises Unprocessable, UnsupportedInput."""
+    possible = modalities_of(media_type)
     if not possible:
         raise UnsupportedInput
     if given is None and len(possible) > 1:
@@ -119,7 +124,8 @@ def fingerprint(fields: JobFields, sha256: str) -> str:
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
-async def _answering(session: AsyncSession, tenant: UUID, modality: Modality, name: str | None) -> Version:
+async def answering(session: AsyncSession, tenant: UUID, modality: Modality, name: str | None) -> Version:
+    """The named version, else the active one. Raises Unavailable, Unprocessable or Conflict: none, or recalled."""
     if name is None:
         active = await session.scalar(versions.active(modality, tenant))
         if active is None:

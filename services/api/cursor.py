@@ -13,6 +13,23 @@ def encode(last: UUID | int) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+def encode_pair(transaction: int, last: UUID) -> str:
+    """The cursor of what ended after this job."""
+    raw = transaction.to_bytes(8, "big") + last.bytes
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def to_pair(cursor: str | None) -> tuple[int, UUID] | None:
+    """Where results go on. Raises BadRequest."""
+    if cursor is None:
+        return None
+    raw = _decode(cursor, 24)
+    transaction = int.from_bytes(raw[:8], "big")
+    if transaction >= 2**63:
+        raise BadRequest("cursor_invalid")
+    return transaction, UUID(bytes=raw[8:])
+
+
 def to_uuid(cursor: str | None) -> UUID | None:
     """Where a page of jobs starts. Raises BadRequest."""
     return None if cursor is None else UUID(bytes=_decode(cursor, 16))

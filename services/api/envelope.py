@@ -26,7 +26,7 @@ HEADERS = {
 }
 _BODY_BYTES = 64 * 2**10
 BODY_S = 20.0  # uploads have deadlines of their own
-UPLOADS = frozenset({("POST", "/v1/jobs"), ("POST", "/submit")})
+UPLOADS = frozenset({("POST", "/v1/jobs"), ("POST", "/submit"), ("POST", "/v1/batches")})
 
 
 class Envelope:

@@ -72,11 +72,11 @@ async def received(request: Request, tenant: UUID, *, repeated: bool = False) ->
 
 
 async def _feed(request: Request, form: Form) -> None:
-    pieces = _pieces(request)
+    stream = pieces(request)
     try:
         _check_length(request)
         room = _most(request) + _AROUND_BYTES
-        async for piece in pieces:
+        async for piece in stream:
             room -= len(piece)
             if room < 0:
                 raise _too_large(request)
@@ -85,7 +85,7 @@ async def _feed(request: Request, form: Form) -> None:
         raise
     except ThoracleError:
         # A client that is still sending would lose the answer to a closed connection: let it finish, within reason.
-        await _drain(pieces, 2 * _most(request))
+        await _drain(stream, 2 * _most(request))
         raise
 
 
@@ -102,7 +102,7 @@ def announced(request: Request) -> int:
     return int(value)
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
+async def pieces(request: Request) -> AsyncIterator[bytes]:
     """The body's pieces, each in time. Raises TooSlow; ClientDisconnect when the sender is gone."""
     clock = asyncio.get_running_loop().time
     begun, size = clock(), 0

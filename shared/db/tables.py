@@ -182,14 +182,33 @@ class Study(Base):
 
 
 class Batch(Base):
-    """One bulk submission of many jobs; it pins the version when it is accepted."""
+    """One bulk submission of many jobs, known by its sender's Idempotency-Key.
+
+    `pinned` names the version id that answers for each modality: what was active when the batch was accepted.
+    """
 
     __tablename__ = "batches"
+    __table_args__ = (UniqueConstraint("principal_id", "key"), Index("ix_batches_tenant_id_id", "tenant_id", "id"))
     id: Mapped[UUID] = _id()
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
+    key: Mapped[str]
     client_ref: Mapped[str | None]
+    pinned: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = _now()
+    cancelled_at: Mapped[datetime | None]
+
+
+class BatchError(Base):
+    """An item of a batch that made no job, and why; it goes when the item is sent again and accepted."""
+
+    __tablename__ = "batch_errors"
+    batch_id: Mapped[UUID] = mapped_column(ForeignKey("batches.id"), primary_key=True)
+    item: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    line: Mapped[int]
+    code: Mapped[str]
+    detail: Mapped[str]
 
 
 class Worker(Base):
@@ -238,7 +257,9 @@ class Job(Base):
 
     `claim_id` is the fence: a result is committed only while it is still the writer's own. `solo` rows lost a lease
     before and are claimed alone, so that a crash takes no neighbours down. `size_bytes` is the size of all its inputs,
-    repeated here so that admission can add up what waits without a join.
+    repeated here so that admission can add up what waits without a join. `item` names the job inside its batch;
+    `ended_in` is the transaction that ended it, written by a trigger: with the snapshot's horizon it gives a cursor
+    that no late commit slips behind.
     """
 
     __tablename__ = "jobs"
@@ -263,6 +284,8 @@ class Job(Base):
         Index("ix_jobs_claim_id", "claim_id", postgresql_where=text("claim_id IS NOT NULL")),
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
         Index("ix_jobs_tenant_id_study_id", "tenant_id", "study_id", postgresql_where=text("study_id IS NOT NULL")),
+        Index("uq_jobs_batch_id_item", "batch_id", "item", unique=True, postgresql_where=text("batch_id IS NOT NULL")),
+        Index("ix_jobs_ended_in", "batch_id", "ended_in", "id", postgresql_where=text("ended_in IS NOT NULL")),
         Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         Index("ix_jobs_version_id_id", "version_id", "id", postgresql_where=text("version_id IS NOT NULL")),
     )
@@ -271,6 +294,7 @@ class Job(Base):
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
     study_id: Mapped[UUID | None] = mapped_column(ForeignKey("studies.id"))
     batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("batches.id"))
+    item: Mapped[str | None]
     modality: Mapped[str]
     priority: Mapped[int] = mapped_column(SmallInteger)
     requested_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
@@ -295,6 +319,7 @@ class Job(Base):
     created_at: Mapped[datetime] = _now()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    ended_in: Mapped[int | None]
 
 
 class JobInput(Base):

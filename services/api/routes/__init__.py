@@ -2,6 +2,7 @@
 
 from services.api.routes import (
     audit,
+    batches,
     deployments,
     health,
     inputs,
@@ -17,6 +18,7 @@ from services.api.routes import (
 ROUTERS = (
     submit.router,
     jobs.router,
+    batches.router,
     inputs.router,
     studies.router,
     models.router,

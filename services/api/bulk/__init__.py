@@ -1,0 +1,1 @@
+"""Bulk: how a batch comes in (archive, manifest, filling) and goes out (views, export)."""

@@ -1,0 +1,295 @@
+"""Batches over HTTP on real engines: what comes in once, what is refused, what goes out exactly once."""
+
+import csv
+import io
+import json
+import warnings
+import zipfile
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from shared.db.tables import Batch, Job, JobEvent, JobInput
+from shared.schemas import Modality, Role
+from tests.integration.api.support import PNG, WAV, Api, submitted
+
+ZIP, NDJSON = "application/zip", "application/x-ndjson"
+
+
+def packed(files: dict[str, bytes], manifest: str | None = None) -> bytes:
+    """A zip; without a manifest every file is a cough."""
+    lines = manifest if manifest is not None else "file,modality\n" + "".join(f"{name},cough\n" for name in files)
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        archive.writestr("manifest.csv", lines)
+    return body.getvalue()
+
+
+def sounds(count: int, start: int = 0) -> dict[str, bytes]:
+    return {f"c/{at}.wav": WAV + at.to_bytes(4, "big") for at in range(start, start + count)}
+
+
+def send(client: httpx.Client, body: bytes, key: str = "k1", kind: str = ZIP) -> httpx.Response:
+    return client.post("/v1/batches", content=body, headers={"Content-Type": kind, "Idempotency-Key": key})
+
+
+def sent(client: httpx.Client, body: bytes, key: str = "k1", kind: str = ZIP) -> dict[str, Any]:
+    response = send(client, body, key, kind)
+    assert response.status_code == 202, response.text
+    receipt: dict[str, Any] = response.json()
+    return receipt
+
+
+def rows(client: httpx.Client, batch: str, after: str | None = None) -> list[dict[str, Any]]:
+    params = {"after": after} if after else {}
+    response = client.get(f"/v1/batches/{batch}/results", params=params)
+    assert response.status_code == 200, response.text
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def ids(api: Api, batch: str) -> list[str]:
+    with api.database.begin() as session:
+        found = session.execute(text("SELECT id FROM jobs WHERE batch_id = :b ORDER BY id"), {"b": UUID(batch)})
+        return [str(row.id) for row in found]
+
+
+def test_archive_becomes_jobs_pinned_to_the_active_version(
+    api: Api, client: httpx.Client, deployed: dict[Modality, str]
+) -> None:
+    receipt = sent(client, packed(sounds(3)))
+    assert (receipt["made"], receipt["known"], receipt["errors"]) == (3, 0, [])
+    assert receipt["states"] == {"queued": 3}
+    assert receipt["versions"]["cough"]["sha256"] == deployed[Modality.COUGH]
+    job = client.get(f"/v1/jobs/{ids(api, receipt['id'])[0]}").json()
+    assert (job["priority"], job["batch"], job["requested_version"]["sha256"]) == (
+        "bulk",
+        receipt["id"],
+        deployed[Modality.COUGH],
+    )
+    assert client.get(f"/v1/jobs/{job['id']}/input").content in sounds(3).values()
+    assert api.count(JobEvent) == api.count(JobInput) == 3
+    assert api.actions(receipt["id"]) == ["batch.submit"]
+
+
+def test_fields_of_the_manifest_reach_the_job(api: Api, client: httpx.Client) -> None:
+    manifest = "file,modality,client_ref,study_id,age_years,sex,priority\n a.wav ,cough,r1,s1,45,F,\n"
+    receipt = sent(client, packed({"a.wav": WAV}, manifest))
+    job = client.get(f"/v1/jobs/{ids(api, receipt['id'])[0]}").json()
+    assert (job["client_ref"], job["study_id"], job["age_years"], job["sex"]) == ("r1", "s1", 45, "F")
+
+
+def test_sending_again_makes_nothing_twice_and_more_may_follow(api: Api, client: httpx.Client) -> None:
+    first = sent(client, packed(sounds(3)))
+    again = sent(client, packed(sounds(5)))
+    assert again["id"] == first["id"]
+    assert (again["made"], again["known"], again["jobs"]) == (2, 3, 5)
+    assert api.count(Job) == 5
+    assert api.count(Batch) == 1
+    other = sent(client, packed({"c/0.wav": WAV + b"other"}))
+    assert [error["code"] for error in other["errors"]] == ["item_changed"]
+    assert api.count(Job) == 5
+
+
+def test_bad_items_are_told_and_the_others_go_on(api: Api, client: httpx.Client) -> None:
+    files = {"a.wav": WAV, "b.wav": b"", "c.txt": b"hello", "d.png": PNG, "e.wav": WAV}
+    manifest = (
+        "file,modality,age_years,version\na.wav,cough,,\nb.wav,cough,,\nc.txt,cough,,\nd.png,cough,,\n"
+        "e.wav,cough,old,\nmissing.wav,cough,,\na.wav,cough,,\ne.wav,cough,1\n"
+    )
+    receipt = sent(client, packed(files, manifest))
+    assert receipt["made"] == 1
+    assert [(error["line"], error["code"]) for error in receipt["errors"]] == [
+        (3, "input_empty"),
+        (4, "input_type_unknown"),
+        (5, "modality_mismatch"),
+        (6, "field_invalid"),
+        (7, "item_file_missing"),
+        (8, "item_repeated"),
+        (9, "manifest_broken"),
+    ]
+    assert client.get(f"/v1/batches/{receipt['id']}").json()["refused"] == 7
+    fixed = sent(client, packed({"b.wav": WAV + b"1"}))
+    assert (fixed["made"], fixed["refused"]) == (1, 6)
+    assert len(api.blobs()) == 2
+
+
+def _hostile() -> dict[str, bytes]:
+    link = zipfile.ZipInfo("manifest2.csv")
+    link.external_attr = 0o120777 << 16
+    made: dict[str, bytes] = {"not_a_zip": b"PK nothing", "no_manifest": _zip([("a.wav", WAV)])}
+    made["link"] = _zip([(link, b"/etc/passwd"), ("manifest.csv", b"file\n")])
+    for name in ("../a.wav", "/a.wav", "a/../../b", "c:\\a.wav", "a\\b.wav"):
+        made[name] = _zip([(name, WAV), ("manifest.csv", b"file\n")])
+    made["bomb"] = _zip([("a.wav", bytes(8 << 20)), ("manifest.csv", b"file\na.wav\n")])
+    made["twice"] = _zip([("a.wav", WAV), ("a.wav", WAV), ("manifest.csv", b"file\na.wav\n")])
+    good = packed({"a.wav": WAV})
+    made["encrypted"] = good.replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00", 1)
+    made["cut"] = good[:-30]
+    made["overlapping"] = _overlapping()
+    made["empty"] = packed({}, "file,modality\n")
+    return made
+
+
+def _zip(entries: list[tuple[Any, bytes]]) -> bytes:
+    body = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore")  # a name twice is what we want
+        for name, content in entries:
+            archive.writestr(name, content)
+    return body.getvalue()
+
+
+def _overlapping() -> bytes:
+    """Two names for the same bytes of the file, as in a quoted-overlap bomb."""
+    body = bytearray(_zip([("a.wav", WAV), ("b.wav", WAV), ("manifest.csv", b"file\na.wav\n")]))
+    second = body.find(b"PK\x01\x02", body.find(b"PK\x01\x02") + 1)
+    body[second + 42 : second + 46] = (0).to_bytes(4, "little")
+    return bytes(body)
+
+
+@pytest.mark.parametrize("name", list(_hostile()))
+def test_hostile_archives_leave_nothing(api: Api, client: httpx.Client, name: str) -> None:
+    response = send(client, _hostile()[name])
+    assert response.status_code == 422, response.text
+    assert api.count(Job) == api.count(Batch) == 0
+    assert api.blobs() == []
+
+
+def test_forged_size_refuses_the_item_alone(api: Api, client: httpx.Client) -> None:
+    body = bytearray(packed({"a.wav": WAV, "b.wav": WAV + b"2"}))
+    at = body.find(b"PK\x01\x02")
+    body[at + 24 : at + 28] = (100).to_bytes(4, "little")
+    receipt = sent(client, bytes(body))
+    assert receipt["made"] == 1
+    assert [error["code"] for error in receipt["errors"]] == ["item_damaged"]
+    assert len(api.blobs()) == 1
+
+
+def test_a_key_and_a_known_format_are_needed(client: httpx.Client) -> None:
+    bare = client.post("/v1/batches", content=packed(sounds(1)), headers={"Content-Type": ZIP})
+    assert (bare.status_code, bare.json()["code"]) == (400, "batch_key_required")
+    assert send(client, b"x", kind="application/x-tar").json()["code"] == "batch_format"
+
+
+def test_stored_inputs_are_taken_by_address(api: Api, client: httpx.Client) -> None:
+    job = client.get(f"/v1/jobs/{submitted(client, WAV, modality='cough')}").json()
+    address = job["input"]["sha256"]
+    lines = [{"sha256": address, "modality": "cough", "age_years": 3}, {"sha256": "0" * 64, "modality": "cough"}]
+    body = "\n".join(json.dumps(line) for line in lines).encode() + b"\n[1]\n"
+    receipt = sent(client, body, kind=NDJSON)
+    assert receipt["made"] == 1
+    assert [error["code"] for error in receipt["errors"]] == ["input_unknown", "manifest_broken"]
+    stranger = api.client(Role.SUBMITTER, tenant="south")
+    theirs = sent(stranger, body, kind=NDJSON)
+    assert (theirs["made"], theirs["errors"][0]["code"]) == (0, "input_unknown")
+
+
+def test_stored_inputs_run_again_with_another_version(
+    api: Api, client: httpx.Client, deployed: dict[Modality, str]
+) -> None:
+    for at in range(3):
+        submitted(client, WAV + bytes([at]), modality="cough", client_ref=f"r{at}")
+    submitted(client, WAV, modality="lung_sound")
+    body = json.dumps({"from": {"modality": "cough"}, "version": deployed[Modality.COUGH]}).encode()
+    receipt = sent(client, body, kind="application/json")
+    again = sent(client, body, kind="application/json")
+    assert (receipt["made"], again["made"], again["known"]) == (3, 0, 3)
+    refs = {client.get(f"/v1/jobs/{job}").json()["client_ref"] for job in ids(api, receipt["id"])}
+    assert refs == {"r0", "r1", "r2"}
+    wrong = json.dumps({"from": {"modality": "cough"}, "version": "none such"}).encode()
+    refused = sent(client, wrong, key="k2", kind="application/json")
+    assert {error["code"] for error in refused["errors"]} == {"version_unknown"}
+
+
+def test_results_come_once_each_while_it_runs(api: Api, client: httpx.Client) -> None:
+    batch = sent(client, packed(sounds(4)))["id"]
+    jobs = ids(api, batch)
+    api.finish(jobs[1])
+    first = rows(client, batch)
+    assert [row["job_id"] for row in first] == [jobs[1]]
+    api.finish(jobs[0])
+    api.set_state(jobs[2], "rejected", code="input_unreadable", finished_at=text("now()"))
+    more = rows(client, batch, first[-1]["cursor"])
+    assert [row["job_id"] for row in more] == [jobs[0], jobs[2]]
+    assert (more[0]["decision"], more[1]["error_code"]) == ("flagged", "input_unreadable")
+    assert len(rows(client, batch)) == 3
+    shown = client.get(f"/v1/batches/{batch}").json()
+    assert shown["states"] == {"queued": 1, "succeeded": 2, "rejected": 1}
+    assert (shown["readable"], shown["done"]) == (3, False)
+
+
+def test_a_late_commit_is_not_lost_behind_the_cursor(api: Api, client: httpx.Client) -> None:
+    batch = sent(client, packed(sounds(2)))["id"]
+    jobs = ids(api, batch)
+    with api.database.engine.connect() as slow, slow.begin():
+        slow.execute(text("UPDATE jobs SET state = 'cancelled', finished_at = now() WHERE id = :j"), {"j": jobs[0]})
+        api.finish(jobs[1])
+        # It has committed, but an older transaction has not: handing it out would let that one slip behind the cursor.
+        assert rows(client, batch) == []
+        assert client.get(f"/v1/batches/{batch}").json()["done"] is False
+    assert [row["job_id"] for row in rows(client, batch)] == [jobs[0], jobs[1]]
+    assert client.get(f"/v1/batches/{batch}").json()["done"] is True
+
+
+def test_csv_has_the_columns_and_no_formula(api: Api, client: httpx.Client) -> None:
+    manifest = 'file,modality,client_ref,site\na.wav,cough,=1+1,"@a, b"\n'
+    batch = sent(client, packed({"a.wav": WAV}, manifest))["id"]
+    api.finish(ids(api, batch)[0])
+    response = client.get(f"/v1/batches/{batch}/results", headers={"Accept": "text/csv"})
+    assert response.headers["content-type"].startswith("text/csv")
+    found = list(csv.DictReader(io.StringIO(response.text)))
+    assert [(row["client_ref"], row["probability"], row["item"]) for row in found] == [("'=1+1", "0.9", "a.wav")]
+
+
+def test_cancel_ends_what_waits_and_keeps_what_is_there(api: Api, client: httpx.Client) -> None:
+    batch = sent(client, packed(sounds(3)))["id"]
+    jobs = ids(api, batch)
+    api.finish(jobs[0])
+    api.start(jobs[1])
+    shown = client.delete(f"/v1/batches/{batch}").json()
+    assert shown["states"] == {"succeeded": 1, "cancelled": 2}
+    assert client.delete(f"/v1/batches/{batch}").json()["cancelled_at"] == shown["cancelled_at"]
+    assert send(client, packed(sounds(4))).json()["code"] == "batch_cancelled"
+
+
+def test_retry_queues_what_failed_and_its_outcome_comes_again(api: Api, client: httpx.Client) -> None:
+    batch = sent(client, packed(sounds(3)))["id"]
+    jobs = ids(api, batch)
+    api.set_state(jobs[0], "failed", code="deadline", finished_at=text("now()"))
+    api.set_state(jobs[1], "dead", code="deadline", finished_at=text("now()"))
+    api.finish(jobs[2])
+    before = rows(client, batch)
+    assert client.post(f"/v1/batches/{batch}/retry").json()["states"] == {"queued": 2, "succeeded": 1}
+    assert [row["job_id"] for row in rows(client, batch)] == [jobs[2]]
+    api.finish(jobs[0])
+    assert [row["job_id"] for row in rows(client, batch, before[-1]["cursor"])] == [jobs[0]]
+
+
+def test_batches_of_others_are_unknown(api: Api, client: httpx.Client) -> None:
+    batch = sent(client, packed(sounds(1)))["id"]
+    stranger = api.client(Role.SUBMITTER, tenant="south")
+    for method, path in (("GET", ""), ("GET", "/results"), ("DELETE", ""), ("POST", "/retry")):
+        assert stranger.request(method, f"/v1/batches/{batch}{path}").status_code == 404
+    assert stranger.get("/v1/batches").json()["batches"] == []
+    assert sent(stranger, packed(sounds(1)))["id"] != batch
+    assert [one["id"] for one in client.get("/v1/batches").json()["batches"]] == [batch]
+
+
+def test_a_cut_upload_accepts_nothing_and_is_sent_again(api: Api, client: httpx.Client) -> None:
+    body = packed(sounds(3))
+
+    def cut() -> Any:
+        yield body[: len(body) // 2]
+        raise ConnectionError
+
+    headers = {"Content-Type": ZIP, "Idempotency-Key": "k1", "Content-Length": str(len(body))}
+    with pytest.raises(ConnectionError):
+        client.post("/v1/batches", content=cut(), headers=headers)
+    assert api.count(Job) == 0
+    assert sent(client, body)["made"] == 3
+    assert api.count(Job) == 3
