@@ -150,7 +150,9 @@ async def results(
     caller: Signed,
     batch_id: UUID,
     after: Annotated[str | None, Query(max_length=64, description="`cursor` of the last row that you have")] = None,
-    kind: Annotated[Literal["ndjson", "csv"] | None, Query(alias="format", description="Else by Accept, else ndjson")] = None,
+    kind: Annotated[
+        Literal["ndjson", "csv"] | None, Query(alias="format", description="Else by Accept, else ndjson")
+    ] = None,
 ) -> StreamingResponse:
     """Every outcome once, in the order in which they ended; go on with `after` until the batch is `done`."""
     gateway, start = of(request), cursor.to_pair(after)
