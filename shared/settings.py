@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     modalities: str = Field("chest_xray,cough,lung_sound", description="What this worker serves")
     claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
     group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")
+    group_values: int = Field(2**23, ge=1, description="Most numbers in the tensors of one forward pass")
     max_attempts: int = Field(3, ge=1, description="Attempts before a job is dead")
     ageing_s: float = Field(30.0, description="A class of urgency that waits is served at least this often")
     lease_s: float = Field(15.0, description="A claim without a heartbeat for this long is lost")
@@ -86,7 +87,6 @@ class Settings(BaseSettings):
     url: str = Field("", description="Gateway that the command line asks; the one of this machine when empty")
     key: SecretStr = Field(SecretStr(""), description="API key of the command line; `HOME/key` when empty")
 
-    fault: str = Field("", description="For tests of faults: NAME:kill9|raise|hang[@N] of shared/faults.py")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: str = Field("json", description="json, or text for a terminal")
 

@@ -13,7 +13,6 @@ from typing import BinaryIO, Self
 from uuid import UUID
 
 from shared.errors import StorageFull, ThoracleError
-from shared.faults import fault
 
 
 class BlobMissing(ThoracleError):
@@ -116,11 +115,9 @@ class BlobWriter:
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
-            fault("blob.synced")
             _sync_folder(self.place())
         except OSError as error:
             raise StorageFull from error
-        fault("blob.kept")
         return blob
 
     def close(self) -> None:

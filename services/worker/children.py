@@ -1,30 +1,37 @@
 """The sandbox's child processes, each on a pipe of its own: a child that is killed can hold nobody else's lock."""
 
 import json
+import math
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.worker import child
 from shared.settings import Settings
 
-# One task is being worked on, the others wait in the pipe, so that a child goes on while the parent predicts.
-DEPTH = 8
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(eq=False)
 class Task:
-    """One request to a child. `kills`: how often a child was killed from outside while it worked on this."""
+    """One request to a child; `outcome` is what `read` makes of the answer and its slot, once it is `done`.
 
-    index: int
+    `kills`: how often a child was killed from outside while it worked on this. `dropped`: nobody wants the outcome.
+    """
+
     request: Mapping[str, Any]
+    read: Callable[[dict[str, Any], Bytes], Any]
+    outcome: Any = None
+    done: bool = False
+    dropped: bool = False
     slot: int = -1
     kills: int = 0
 
@@ -68,7 +75,10 @@ class Nursery:
 
     def __init__(self, settings: Settings) -> None:
         slot_bytes = settings.slot_mb * 2**20
-        count = DEPTH * settings.sandbox_children
+        # A child works on one task while the others wait in its pipe: together a group, and one more each, so that
+        # nobody stands still while the parent predicts, and an urgent input waits behind no more than that.
+        self.depth = math.ceil(settings.group_size / settings.sandbox_children) + 1
+        count = self.depth * settings.sandbox_children
         self._memory = SharedMemory(create=True, size=count * slot_bytes)
         assert self._memory.buf is not None
         self.slots = np.frombuffer(self._memory.buf, np.uint8)[: count * slot_bytes].reshape(count, slot_bytes)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.db.engine import Database
 from shared.db.statements import claims as statements
 from shared.db.statements import turns
+from shared.db.tables import PRIORITY_RANK
 from shared.sentences import say
 from shared.settings import Settings
 from shared.telemetry import JOBS_FINISHED, QUEUE_SECONDS, STALE_COMMITS
@@ -51,6 +52,7 @@ class Claim:
 
     id: int
     modality: str
+    priority: int
     version_sha256: str
     generation: int
     jobs: list[Held]
@@ -65,11 +67,14 @@ class Claims:
     def __init__(self, settings: Settings, database: Database, worker_id: UUID) -> None:
         self._settings, self._database, self._worker_id = settings, database, worker_id
 
-    def take(self, refused: Sequence[UUID]) -> Claim | None:
-        """The next claim, or None when nothing waits. What needs no computing any more is ended on the way."""
+    def take(self, refused: Sequence[UUID], lowest: int = PRIORITY_RANK["bulk"]) -> Claim | None:
+        """The next claim, or None when nothing waits. What needs no computing any more is ended on the way.
+
+        `refused` versions are left alone, and so are classes less urgent than `lowest`.
+        """
         races = 0
         while races < _RACES:
-            rows = self._look(refused)
+            rows = self._look(refused, lowest)
             if not rows:
                 return None
             if rows[0].id is None:
@@ -82,11 +87,22 @@ class Claims:
             self.end(claim)
         return None
 
-    def finish(self, claim: Claim, answers: list[dict[str, Any]], studies: list[dict[str, str]]) -> None:
-        """Commit answers, the rows that are still ours and no others. Waits for a database that is restarting."""
+    def stat_waits(self) -> bool:
+        """Whether a stat job waits that this worker could take."""
+        return bool(self._execute(turns.stat_waits(self._settings.served)))
+
+    def finish(
+        self, claim: Claim, answers: list[dict[str, Any]], studies: list[dict[str, str]], *, last: bool = False
+    ) -> None:
+        """Commit answers, the rows that are still ours and no others; with the `last` of them the claim is closed.
+
+        Waits for a database that is restarting.
+        """
         if not answers:
+            if last:
+                self.end(claim)
             return
-        written = self._persist(claim, lambda: self._write(claim, answers, studies))
+        written = self._persist(claim, lambda: self._write(claim, answers, studies, last))
         states = {answer["job_id"]: answer["state"] for answer in answers}
         for job_id in written:
             JOBS_FINISHED.labels(claim.modality, states[str(job_id)]).inc()
@@ -105,7 +121,7 @@ class Claims:
         self._persist(claim, lambda: self._execute(statement))
 
     def end(self, claim: Claim) -> None:
-        """Close the claim. Its rows have left it by then; if the database is away, the lease runs out by itself."""
+        """Close the claim if no row is left in it; else, or if the database is away, the lease runs out by itself."""
         try:
             self._execute(statements.end_claim(claim.id))
         except DBAPIError as error:
@@ -116,19 +132,23 @@ class Claims:
         self.finish(claim, [failed(job, "version_recalled" if recalled else "deadline") for job in ended], [])
         claim.jobs = [job for job in claim.jobs if job not in ended]
 
-    def _look(self, refused: Sequence[UUID]) -> list[Row[Any]]:
+    def _look(self, refused: Sequence[UUID], lowest: int) -> list[Row[Any]]:
         settings = self._settings
         statement = turns.claim(
-            self._worker_id, settings.served, settings.claim_size, settings.lease_s, settings.ageing_s, refused
+            self._worker_id, settings.served, settings.claim_size, settings.lease_s, settings.ageing_s, refused, lowest
         )
         return self._execute(statement)
 
-    def _write(self, claim: Claim, answers: list[dict[str, Any]], studies: list[dict[str, str]]) -> list[UUID]:
+    def _write(
+        self, claim: Claim, answers: list[dict[str, Any]], studies: list[dict[str, str]], last: bool
+    ) -> list[UUID]:
         with self._database.begin() as session:
             written: list[UUID] = [row.id for row in session.execute(statements.finish(claim.id, answers))]
             ours = {str(job_id) for job_id in written}
             if named := [study for study in studies if study["job_id"] in ours]:
                 session.execute(statements.attach_studies(named))
+            if last:
+                session.execute(statements.end_claim(claim.id))
         return written
 
     def _execute(self, statement: Any) -> list[Row[Any]]:
@@ -168,7 +188,13 @@ def _claim(rows: list[Row[Any]]) -> Claim:
         for row in rows
     ]
     return Claim(
-        first.claim_id, first.modality, first.version_sha256, first.generation, jobs, version_id=first.version_id
+        first.claim_id,
+        first.modality,
+        first.priority,
+        first.version_sha256,
+        first.generation,
+        jobs,
+        version_id=first.version_id,
     )
 
 

@@ -1,35 +1,42 @@
-"""The worker's straight line: claim → prepare → predict → decide → commit, until nothing waits or it must stop."""
+"""The worker's straight line: claim → prepare → predict → decide → commit, until nothing waits or it must stop.
+
+The steps overlap: while one group is predicted the writer commits the one before it, and the children prepare the one
+after it, also where that is the next claim's.
+"""
 
 import threading
 import time
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any
+from collections import deque
+from functools import partial
 from uuid import UUID
 
-import numpy as np
 import structlog
 
-from services.worker import answers
-from services.worker.answers import Run
 from services.worker.claims import Claim, Claims, Held
 from services.worker.deployed import Deployed, Loaded
+from services.worker.predict import Answers, answer
 from services.worker.renditions import Renditions
-from services.worker.sandbox import Lost, Order, Outcome, Ready, Refused, Sandbox
+from services.worker.sandbox import Sandbox
+from services.worker.work import Pair, Work, limit, orders
+from services.worker.writer import Writer
+from shared.db.tables import PRIORITY_RANK
 from shared.errors import VersionInvalid
-from shared.runtimes import Floats
 from shared.sentences import say
 from shared.settings import Settings
 from shared.storage import BlobStore
-from shared.telemetry import GROUP_SIZE, PREDICT_SECONDS, PREPARE_SECONDS
 
+_MOST_HELD = 3  # claims, besides an urgent one
+_STAT = PRIORITY_RANK["stat"]
+_POLL_S = 0.5  # how soon a stop is noticed while an input is being prepared
 _REFUSED_FOR_S = 30.0  # a version that could not be loaded is left alone this long
 _log = structlog.get_logger()
-Pair = tuple[Held, Outcome]
 
 
 class Engine:
-    """Works claims off. `drain` may be called from any thread; one works at a time and misses no call."""
+    """Works claims off. `drain` may be called from any thread; one works at a time and misses no call.
+
+    `holding`: every claim whose lease must be kept, by its number, until its last answer is committed.
+    """
 
     def __init__(
         self,
@@ -42,11 +49,14 @@ class Engine:
     ) -> None:
         self._settings, self._claims, self._deployed = settings, claims, deployed
         self._sandbox, self._renditions, self._store = sandbox, renditions, store
+        self._writer = Writer()
+        self._works: deque[Work] = deque()
         self._busy = threading.Lock()
         self._rung = threading.Event()
         self._refused: dict[UUID, float] = {}
+        self._may_interrupt = False
         self.stopping = threading.Event()
-        self.holding: Claim | None = None
+        self.holding: dict[int, Claim] = {}
 
     def drain(self) -> None:
         """Work until nothing waits. A call while another thread works makes that thread look once more."""
@@ -54,106 +64,137 @@ class Engine:
         while self._rung.is_set() and not self.stopping.is_set() and self._busy.acquire(blocking=False):
             try:
                 self._rung.clear()
-                while not self.stopping.is_set() and (self._work_one() or self._renditions.make_one()):
+                while not self.stopping.is_set() and (self._step() or self._renditions.make_one()):
                     pass
             finally:
+                if self.stopping.is_set():
+                    self._give_back()
                 self._busy.release()
 
-    def wait_idle(self, timeout: float) -> bool:
-        """Wait until no thread works; False when it takes longer (seconds)."""
-        if not self._busy.acquire(timeout=timeout):
+    def close(self, timeout: float) -> None:
+        """Stop: commit what is being predicted, give back the rest, uncharged. Waits up to `timeout` seconds for it."""
+        self.stopping.set()
+        if self._busy.acquire(timeout=timeout):
+            self._give_back()
+            self._busy.release()
+        self._writer.close()
+
+    def _step(self) -> bool:
+        """One group; False when nothing is held and nothing waits."""
+        self._writer.check()
+        for work in [work for work in self._works if work.claim.lost.is_set()]:
+            self._leave(work)
+        self._look()
+        if not self._works:
+            self._writer.flush()
+            self._writer.check()
             return False
-        self._busy.release()
+        work = self._works[0]
+        group = work.group
+        if self._prepared(group):
+            self._answer(work, group)
         return True
 
-    def _work_one(self) -> bool:
+    def _look(self) -> None:
+        """Take claims so that the children never run dry, and not earlier: what comes meanwhile is taken together."""
+        if self._works and self._may_interrupt and self._claims.stat_waits():
+            self._take(_STAT)
+        self._may_interrupt = False
+        while not self._works and self._take():
+            pass
+        held = sum(len(work.pairs) for work in self._works)
+        if self._works and held <= self._works[0].limit and len(self._works) < _MOST_HELD:
+            self._take()
+
+    def _take(self, lowest: int = PRIORITY_RANK["bulk"]) -> bool:
+        """Take the next claim; False when nothing waits."""
         now = time.monotonic()
-        claim = self._claims.take([version for version, until in self._refused.items() if until > now])
+        claim = self._claims.take([version for version, until in self._refused.items() if until > now], lowest)
         if claim is None:
             return False
-        self.holding = claim
+        self.holding[claim.id] = claim
         try:
-            self._work(claim)
-        finally:
-            self.holding = None
-            self._claims.end(claim)
-        return True
-
-    def _work(self, claim: Claim) -> None:
-        try:
-            loaded = self._deployed.get(claim.version_sha256)
+            self._begin(claim, self._deployed.get(claim.version_sha256))
         except VersionInvalid as error:
             self._refuse(claim, error)
-            return
-        for done, group in self._groups(claim, loaded):
-            if claim.lost.is_set():
-                return
-            self._answer(claim, loaded, group)
+        except BaseException:
+            del self.holding[claim.id]
+            raise
+        return True
+
+    def _begin(self, claim: Claim, loaded: Loaded) -> None:
+        """Have it prepared, after the others or, when it is urgent, before them."""
+        urgent = claim.priority == _STAT
+        tasks = self._sandbox.put(orders(claim, loaded.card, self._store), urgent=urgent)
+        pairs = deque(zip(claim.jobs, tasks, strict=True))
+        first = sum(work.claim.priority == _STAT for work in self._works) if urgent else len(self._works)
+        self._works.insert(first, Work(claim, loaded, pairs, limit(self._settings, loaded.card)))
+
+    def _prepared(self, group: list[Pair]) -> bool:
+        """Wait until a group is prepared; False when the worker must stop first."""
+        while not all(task.done for _, task in group):
             if self.stopping.is_set():
-                self._claims.give_back(claim, claim.jobs[done:], "worker_stopping")
-                return
+                return False
+            self._sandbox.wait(_POLL_S)
+        return True
 
-    def _groups(self, claim: Claim, loaded: Loaded) -> Iterator[tuple[int, list[Pair]]]:
-        """Groups as they are prepared, each with the number of jobs done after it."""
-        orders = [
-            Order(str(self._store.path(job.tenant_id, job.sha256)), job.sha256, job.media_type, loaded.card.pipeline)
-            for job in claim.jobs
-        ]
-        outcomes = zip(claim.jobs, self._sandbox.prepare(orders), strict=True)
-        done = 0
-        while group := list(islice(outcomes, self._settings.group_size)):
-            done += len(group)
-            yield done, group
+    def _answer(self, work: Work, group: list[Pair]) -> None:
+        try:
+            answers = answer(work.claim, work.loaded, [(job, task.outcome) for job, task in group])
+        except Exception:
+            self._leave(work)
+            raise
+        last = work.pop(group)
+        if last:
+            self._works.remove(work)
+        self._writer.put(work.claim, partial(self._commit, work.claim, answers, last))
+        # One group of the others in between, so that urgent work that never ends does not stop theirs.
+        self._may_interrupt = work.claim.priority != _STAT
 
-    def _answer(self, claim: Claim, loaded: Loaded, group: list[Pair]) -> None:
-        ready = [(job, outcome) for job, outcome in group if isinstance(outcome, Ready)]
-        rows = self._predict(claim, loaded, ready)
-        rows += [answers.refused(job, outcome) for job, outcome in group if isinstance(outcome, Refused)]
-        studies = [study for job, outcome in ready if (study := answers.study_of(job, outcome))]
-        self._claims.finish(claim, rows, studies)
-        lost = [job for job, outcome in group if isinstance(outcome, Lost)]
-        self._claims.give_back(claim, lost, "decoder_died", charged=True, detail=say("decoder_died"))
+    def _commit(self, claim: Claim, answers: Answers, last: bool) -> None:
+        try:
+            self._claims.give_back(claim, answers.lost, "decoder_died", charged=True, detail=say("decoder_died"))
+            self._claims.finish(claim, answers.rows, answers.studies, last=last)
+        finally:
+            if last:
+                self.holding.pop(claim.id, None)
 
-    def _predict(self, claim: Claim, loaded: Loaded, ready: list[tuple[Held, Ready]]) -> list[dict[str, Any]]:
-        if not ready:
-            return []
-        for _, outcome in ready:
-            PREPARE_SECONDS.labels(claim.modality).observe(outcome.milliseconds / 1000)
-        began = time.perf_counter()
-        scored = _score(loaded, [outcome.tensor for _, outcome in ready])
-        seconds = time.perf_counter() - began
-        PREDICT_SECONDS.labels(claim.modality).observe(seconds)
-        GROUP_SIZE.labels(claim.modality).observe(len(ready))
-        run = Run(claim, loaded, seconds * 1000, len(ready))
-        return [
-            answers.answered(run, job, outcome, score, distance)
-            for (job, outcome), (score, distance) in zip(ready, scored, strict=True)
-        ]
+    def _leave(self, work: Work) -> None:
+        """Its lease was lost, or an error came: what it still holds is for the reaper."""
+        self._works.remove(work)
+        self._sandbox.drop(work.tasks)
+        self.holding.pop(work.claim.id, None)
+
+    def _give_back(self) -> None:
+        while self._works:
+            work = self._works.popleft()
+            self._sandbox.drop(work.tasks)
+            self._writer.put(work.claim, partial(self._return, work.claim, [job for job, _ in work.pairs]))
+        self._writer.flush()
+
+    def _return(self, claim: Claim, jobs: list[Held]) -> None:
+        try:
+            self._claims.give_back(claim, jobs, "worker_stopping")
+            self._claims.end(claim)
+        finally:
+            self.holding.pop(claim.id, None)
 
     def _refuse(self, claim: Claim, error: VersionInvalid) -> None:
         """Never fall back to another version: wait for one that loads, and end the jobs if none comes."""
         _log.error("version_refused", version=claim.version_sha256, detail=error.detail)
         assert claim.version_id is not None
         self._refused[claim.version_id] = time.monotonic() + _REFUSED_FOR_S
-        self._claims.give_back(
-            claim,
-            claim.jobs,
-            "version_unavailable",
-            charged=True,
-            last_state="failed",
-            code="version_unavailable",
-            detail=say("version_unavailable"),
-            pause=5.0,
-        )
-
-
-def _score(loaded: Loaded, tensors: list[Floats]) -> list[tuple[float, float]]:
-    """Scores and distances of a group. When the group as a whole cannot be computed, each member is tried alone."""
-    try:
-        scores, distances = loaded.runtime.run(np.stack(tensors))
-        return [(float(score), float(distance)) for score, distance in zip(scores, distances, strict=True)]
-    except Exception as error:  # noqa: BLE001 — engines raise types of their own
-        if len(tensors) == 1:
-            _log.error("predict_failed", error=type(error).__name__)
-            return [(float("nan"), float("nan"))]
-        return [pair for tensor in tensors for pair in _score(loaded, [tensor])]
+        try:
+            self._claims.give_back(
+                claim,
+                claim.jobs,
+                "version_unavailable",
+                charged=True,
+                last_state="failed",
+                code="version_unavailable",
+                detail=say("version_unavailable"),
+                pause=5.0,
+            )
+            self._claims.end(claim)
+        finally:
+            self.holding.pop(claim.id, None)

@@ -86,13 +86,10 @@ class Pulse:
             self._stopped.wait(seconds)
 
     def _beat(self) -> None:
-        held = self._engine.holding
         with self._database.begin() as session:
-            if (
-                held is not None
-                and session.execute(statements.heartbeat(held.id, self._settings.lease_s)).first() is None
-            ):
-                held.lost.set()
+            for held in list(self._engine.holding.values()):
+                if session.execute(statements.heartbeat(held.id, self._settings.lease_s)).first() is None:
+                    held.lost.set()
             session.execute(
                 update(Worker).where(Worker.id == self._worker_id).values(seen_at=func.now(), report=self._report())
             )

@@ -51,9 +51,8 @@ class Parts:
         _log.info("worker_ready", seconds=round(time.monotonic() - began, 2), resident_mb=resident)
 
     def close(self) -> None:
-        """Take no new claim, let what is being predicted finish, leave nothing running."""
-        self.engine.stopping.set()
-        self.engine.wait_idle(self._settings.lease_s)
+        """Take no new claim, commit what is being predicted, give back the rest, leave nothing running."""
+        self.engine.close(self._settings.lease_s)
         self.pulse.stop()
         self.sandbox.close()
         self.database.close()

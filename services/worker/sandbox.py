@@ -8,7 +8,7 @@ same pipe is innocent and runs again.
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
@@ -16,9 +16,9 @@ from typing import Any, cast
 import numpy as np
 import structlog
 
-from services.worker.children import DEPTH, Child, Nursery, Task
+from services.worker.children import Bytes, Child, Nursery, Task
 from shared.runtimes import Floats
-from shared.schemas import Note, Step
+from shared.schemas import Note
 from shared.sentences import say
 from shared.settings import Settings
 from shared.telemetry import CHILDREN_LOST
@@ -29,12 +29,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Order:
-    """One stored input to prepare."""
+    """One stored input to prepare; `steps`: a card's pipeline as JSON."""
 
     path: str
     sha256: str
     media_type: str
-    steps: Sequence[Step]
+    steps: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ Outcome = Ready | Refused | Lost
 
 
 class Sandbox:
-    """Prepares inputs in children, some ahead of the reader; outcomes come in order. For one user at a time."""
+    """Prepares inputs in children while its owner does other things. For one thread at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -73,21 +73,43 @@ class Sandbox:
         self._children: list[Child] = []
         self._free = deque(range(len(self._nursery.slots)))
         self._todo: deque[Task] = deque()
-        self._done: dict[int, Any] = {}
 
     def start(self) -> None:
         """Start the children; returns when they are born (seconds: they load the libraries once)."""
         while len(self._children) < self._settings.sandbox_children:
             self._children.append(self._nursery.child())
 
-    def prepare(self, orders: Sequence[Order]) -> Iterator[Outcome]:
-        """Yield one outcome an order, in order; later ones are being prepared meanwhile."""
-        return self._run([_request(order) for order in orders], self._ready)
+    def put(self, orders: Sequence[Order], *, urgent: bool = False) -> list[Task]:
+        """Have inputs prepared, after all others or, if `urgent`, before those that no child was given yet.
+
+        One task an order: its `outcome` (an Outcome) is there when it is `done`; `wait` makes that happen.
+        """
+        tasks = [Task(_request(order), _ready) for order in orders]
+        self._todo = deque([*tasks, *self._todo] if urgent else [*self._todo, *tasks])
+        self._assign()
+        return tasks
+
+    def wait(self, seconds: float) -> None:
+        """Take what the children have ready, waiting up to `seconds` for something, and give them more."""
+        self._assign()
+        self._collect(min(seconds, self._patience()))
+        while self._collect(0):
+            pass
+        self._assign()
+
+    def drop(self, tasks: Iterable[Task]) -> None:
+        """Forget tasks. One that a child works on is finished and thrown away, for nobody else may have its slot."""
+        for task in tasks:
+            task.dropped = True
+        self._todo = deque(task for task in self._todo if not task.dropped)
 
     def render(self, path: str, sha256: str, media_type: str, kind: str) -> bytes | None:
         """A PNG of one input; None when it cannot be drawn."""
-        request = {"path": path, "sha256": sha256, "media_type": media_type, "kind": kind}
-        return next(self._run([request], self._png), None)
+        task = Task({"path": path, "sha256": sha256, "media_type": media_type, "kind": kind}, _png)
+        self._todo.appendleft(task)
+        while not task.done:
+            self.wait(1.0)
+        return task.outcome if isinstance(task.outcome, bytes) else None
 
     def close(self) -> None:
         """Kill the children and free the slots."""
@@ -96,24 +118,11 @@ class Sandbox:
         self._children.clear()
         self._nursery.close()
 
-    def _run(self, requests: Sequence[dict[str, Any]], read: Any) -> Iterator[Any]:
-        self.start()
-        self._todo = deque(Task(index, request) for index, request in enumerate(requests))
-        try:
-            for index in range(len(requests)):
-                while index not in self._done:
-                    self._assign()
-                    self._collect(read, self._patience())
-                self._collect(read, 0)
-                self._assign()
-                yield self._done.pop(index)
-        finally:
-            self._abandon()
-
     def _assign(self) -> None:
+        self.start()
         while self._todo and self._free:
             child = min(self._children, key=lambda child: len(child.tasks))
-            if len(child.tasks) >= DEPTH:
+            if len(child.tasks) >= self._nursery.depth:
                 return
             task = self._todo.popleft()
             task.slot = self._free.popleft()
@@ -123,21 +132,23 @@ class Sandbox:
                 child.tasks.append(task)
                 self._bury(child)
 
-    def _collect(self, read: Any, timeout: float) -> None:
-        """Take the answers that are there, waiting up to `timeout` seconds for one; replace children that are gone."""
+    def _collect(self, timeout: float) -> bool:
+        """Take an answer of every child that has one, waiting up to `timeout` seconds; replace those that are gone."""
         pipes = {child.pipe: child for child in self._children if child.tasks}
-        for pipe in wait(list(pipes), timeout):
+        answered = wait(list(pipes), timeout)
+        for pipe in answered:
             child = pipes[cast(Connection, pipe)]
             try:
                 task, reply = child.receive()
             except (EOFError, OSError):
                 self._bury(child)
                 continue
-            self._finish(task, read(task, reply))
+            self._finish(task, task.read(reply, self._nursery.slots[task.slot]))
         for child in [child for child in self._children if child.tasks and self._remaining(child) <= 0]:
             CHILDREN_LOST.labels("time").inc()
             self._finish(child.tasks.popleft(), Refused("input_too_slow", say("input_too_slow"), rejected=True))
             self._replace(child)
+        return bool(answered)
 
     def _bury(self, child: Child) -> None:
         """Tell why it died: by whose hand decides whether its first task is charged."""
@@ -156,20 +167,13 @@ class Sandbox:
         child.end()
         for task in reversed(child.tasks):
             self._free.append(task.slot)
-            self._todo.appendleft(task)
+            if not task.dropped:
+                self._todo.appendleft(task)
         self._children[self._children.index(child)] = self._nursery.child()
 
     def _finish(self, task: Task, outcome: Any) -> None:
         self._free.append(task.slot)
-        self._done[task.index] = outcome
-
-    def _abandon(self) -> None:
-        """The reader left early: nobody may write into a slot that is given to another."""
-        self._todo.clear()
-        for child in [child for child in self._children if child.tasks]:
-            self._replace(child)
-        self._todo.clear()
-        self._done.clear()
+        task.outcome, task.done = outcome, True
 
     def _patience(self) -> float:
         return max(0.0, min((self._remaining(child) for child in self._children if child.tasks), default=0.0))
@@ -177,20 +181,20 @@ class Sandbox:
     def _remaining(self, child: Child) -> float:
         return child.since + self._settings.sandbox_seconds - time.monotonic()
 
-    def _ready(self, task: Task, reply: dict[str, Any]) -> Ready | Refused:
-        if "code" in reply:
-            if "error" in reply:
-                _log.error("prepare_failed", error=reply["error"])
-            return Refused(reply["code"], reply["detail"], reply["rejected"])
-        count = int(np.prod(reply["shape"])) * 4
-        tensor = self._nursery.slots[task.slot, :count].view(np.float32).reshape(reply["shape"]).copy()
-        quality = [Note.model_validate(note) for note in reply["quality"]]
-        return Ready(tensor, quality, reply["facts"], reply["milliseconds"])
-
-    def _png(self, task: Task, reply: dict[str, Any]) -> bytes | None:
-        return self._nursery.slots[task.slot, : reply["size"]].tobytes() if "size" in reply else None
-
 
 def _request(order: Order) -> dict[str, Any]:
-    steps = [step.model_dump() for step in order.steps]
-    return {"path": order.path, "sha256": order.sha256, "media_type": order.media_type, "steps": steps}
+    return {"path": order.path, "sha256": order.sha256, "media_type": order.media_type, "steps": order.steps}
+
+
+def _ready(reply: dict[str, Any], slot: Bytes) -> Ready | Refused:
+    if "code" in reply:
+        if "error" in reply:
+            _log.error("prepare_failed", error=reply["error"])
+        return Refused(reply["code"], reply["detail"], reply["rejected"])
+    tensor = slot[: int(np.prod(reply["shape"])) * 4].view(np.float32).reshape(reply["shape"]).copy()
+    quality = [Note.model_validate(note) for note in reply["quality"]]
+    return Ready(tensor, quality, reply["facts"], reply["milliseconds"])
+
+
+def _png(reply: dict[str, Any], slot: Bytes) -> bytes | None:
+    return slot[: reply["size"]].tobytes() if "size" in reply else None

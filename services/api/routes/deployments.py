@@ -17,7 +17,6 @@ from services.api.views import version_ref
 from shared import deployments
 from shared.db.statements import audit, versions
 from shared.errors import Conflict, NotFound, ThoracleError, Unprocessable
-from shared.faults import fault
 from shared.schemas import Modality, VersionRef
 
 router = APIRouter(tags=["deployments"])
@@ -129,7 +128,6 @@ async def promote(
         except Conflict as conflict:
             raise _stale(conflict) from conflict
         view = await _moved(session, caller, modality, "deployment.promote", request)
-    fault("promote.committed")
     return _answer(view)
 
 
@@ -152,7 +150,6 @@ async def roll_back(
         except Conflict as conflict:
             raise _stale(conflict) from conflict
         view = await _moved(session, caller, modality, "deployment.rollback", request)
-    fault("promote.committed")
     return _answer(view)
 
 

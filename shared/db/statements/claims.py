@@ -98,7 +98,15 @@ _GIVE_BACK = text(
     """
 ).bindparams(bindparam("jobs", type_=ARRAY(PG_UUID(as_uuid=True))))
 
-_END_CLAIM = text("UPDATE claims SET ended_at = now() WHERE id = :claim AND ended_at IS NULL RETURNING id")
+# The reaper looks at open claims only: a claim that was closed with a job in it would never give it back.
+_END_CLAIM = text(
+    """
+    UPDATE claims SET ended_at = now()
+    WHERE id = :claim AND ended_at IS NULL
+      AND NOT EXISTS (SELECT FROM jobs WHERE claim_id = :claim AND state = 'running')
+    RETURNING id
+    """
+)
 
 _REAP = text(
     """
@@ -190,7 +198,7 @@ def give_back(
 
 
 def end_claim(claim_id: int) -> TextClause:
-    """Close a claim that holds nothing any more."""
+    """Close a claim if it holds nothing any more."""
     return _END_CLAIM.bindparams(claim=claim_id)
 
 

@@ -23,6 +23,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.types import Text
 
+from shared.db.tables import PRIORITY_RANK
+
 _WANTED = "COALESCE(requested_id, '00000000-0000-0000-0000-000000000000'::uuid)"
 _LANE = f"tenant_id, modality, priority, {_WANTED}"
 _ORDER = "GREATEST(not_before, created_at), id"
@@ -67,7 +69,7 @@ _CLAIM = text(
             WHERE tenant_id = lane.tenant_id AND priority = lane.priority ORDER BY id DESC LIMIT 1
         ) AS own ON true
         LEFT JOIN served ON served.modality = lane.modality AND served.priority = lane.priority
-        WHERE lane.modality = ANY (:modalities)
+        WHERE lane.modality = ANY (:modalities) AND lane.priority <= :lowest
           AND (lane.not_before IS NULL OR lane.not_before <= now())
           AND COALESCE(lane.requested_id, d.active_id) <> ALL (:refused)
         ORDER BY GREATEST(lane.ready, served.started_at) > now() - make_interval(secs => :ageing),
@@ -103,7 +105,7 @@ _CLAIM = text(
         INSERT INTO job_events (tenant_id, job_id, from_state, to_state, cause, claim_id)
         SELECT tenant_id, id, 'queued', 'running', 'claimed', claim_id FROM taken
     )
-    SELECT taken.id, taken.tenant_id, taken.claim_id, taken.modality, taken.version_id, lead.generation,
+    SELECT taken.id, taken.tenant_id, taken.claim_id, taken.modality, taken.priority, taken.version_id, lead.generation,
            taken.attempts, taken.age_years, taken.view, taken.created_at, taken.started_at,
            extract(epoch FROM taken.not_after - now())::float8 AS seconds_left, v.recalled_at IS NOT NULL AS recalled,
            i.sha256, i.media_type, v.sha256 AS version_sha256, t.pseudonym_key,
@@ -122,15 +124,44 @@ _CLAIM = text(
 )
 
 
+# An index probe (ix_jobs_stat): workers look between any two groups.
+_STAT_WAITS = text(
+    """
+    SELECT 1 FROM jobs
+    WHERE state = 'queued' AND priority = 0 AND modality = ANY (:modalities)
+      AND (not_before IS NULL OR not_before <= now())
+    LIMIT 1
+    """
+).bindparams(bindparam("modalities", type_=ARRAY(Text)))
+
+
 def claim(
-    worker: UUID, modalities: Sequence[str], size: int, lease: float, ageing: float, refused: Sequence[UUID] = ()
+    worker: UUID,
+    modalities: Sequence[str],
+    size: int,
+    lease: float,
+    ageing: float,
+    refused: Sequence[UUID] = (),
+    lowest: int = PRIORITY_RANK["bulk"],
 ) -> TextClause:
     """Take up to `size` jobs of one lane. No row: nothing waits.
 
-    One row without an id: somebody else took the head meanwhile; look again. `refused` versions are left alone. Jobs
-    whose deadline passed (`seconds_left`) or whose version was recalled are taken too, for the caller to end: so they
-    leave the head of their lane at once, and looking never has to pass them by.
+    One row without an id: somebody else took the head meanwhile; look again. `refused` versions are left alone, and so
+    are classes less urgent than `lowest`. Jobs whose deadline passed (`seconds_left`) or whose version was recalled are
+    taken too, for the caller to end: so they leave the head of their lane at once, and looking never has to pass them
+    by.
     """
     return _CLAIM.bindparams(
-        worker=worker, modalities=list(modalities), size=size, lease=lease, ageing=ageing, refused=list(refused)
+        worker=worker,
+        modalities=list(modalities),
+        size=size,
+        lease=lease,
+        ageing=ageing,
+        refused=list(refused),
+        lowest=lowest,
     )
+
+
+def stat_waits(modalities: Sequence[str]) -> TextClause:
+    """One row when a stat job of these modalities may begin, else none."""
+    return _STAT_WAITS.bindparams(modalities=list(modalities))

@@ -1,0 +1,211 @@
+"""The engine's steps overlap, and whatever it holds goes back to where it belongs: by the order of events."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select, text, update
+
+from services.worker import answers
+from services.worker.deployed import Loaded
+from services.worker.parts import Parts
+from shared.db.engine import Database
+from shared.db.statements import claims as statements
+from shared.db.tables import Claim, Job, Result, Worker
+from shared.runtimes import Floats
+from shared.schemas import Modality
+from shared.settings import Settings
+from tests.integration.test_worker import cough
+from tests.support.stack import Hospital, wait_for
+
+pytestmark = pytest.mark.usefixtures("deployed")
+COUGH = cough()
+XRAY = (Path(__file__).parents[2] / "services/api/web/samples/chest_xray.png").read_bytes()
+Hook = Callable[[int], Any]
+
+
+class Bench:
+    """A worker's parts in this process; `before` is called within each forward pass, with its number."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.parts, self.database = Parts(settings), database
+        self.engine, self.sandbox = self.parts.engine, self.parts.sandbox
+        self.before: Hook = lambda _: None
+        self.passes: list[tuple[str, int]] = []
+        self._get = self.parts.deployed.get
+        self.parts.deployed.get = self._watched  # type: ignore[method-assign]
+        with database.begin() as session:
+            session.execute(insert(Worker).values(id=self.parts.worker_id, host="h", pid=1, modalities=[], report={}))
+
+    def _watched(self, sha256: str) -> Loaded:
+        loaded = self._get(sha256)
+        return Loaded(loaded.artefact, Watched(self, loaded))
+
+    def count(self, *where: Any, of: Any = Job) -> int:
+        with self.database.begin() as session:
+            return session.scalar(select(func.count()).select_from(of).where(*where)) or 0
+
+    def children_answered(self) -> bool:
+        """Whether the children have answered everything that was put into the sandbox."""
+        children = self.sandbox._children
+        return not self.sandbox._todo and all(not child.tasks or child.pipe.poll() for child in children)
+
+    def reap(self) -> None:
+        """What any worker does with claims whose lease ran out."""
+        with self.database.begin() as session:
+            session.execute(update(Claim).values(lease_until=text("now() - interval '1 second'")))
+            session.execute(statements.reap(3, "lost"))
+
+
+class Watched:
+    """The real runtime of a version."""
+
+    def __init__(self, bench: Bench, loaded: Loaded) -> None:
+        self._bench, self._loaded = bench, loaded
+
+    def run(self, group: Floats) -> tuple[Floats, Floats]:
+        self._bench.passes.append((self._loaded.card.modality, len(group)))
+        self._bench.before(len(self._bench.passes) - 1)
+        return self._loaded.runtime.run(group)
+
+
+@pytest.fixture
+def worker(settings: Settings, database: Database, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Claims and groups of two, or what the test says."""
+    sizes = getattr(request, "param", {})
+    bench = Bench(settings.changed(**{"claim_size": 2, "group_size": 2, **sizes}), database)
+    yield bench
+    bench.engine.close(10)
+    bench.sandbox.close()
+    bench.parts.database.close()
+
+
+def coughs(hospital: Hospital, count: int, priority: str = "routine") -> list:
+    return hospital.submit(COUGH, "audio/wav", Modality.COUGH, count, priority)
+
+
+def test_children_prepare_the_next_claim_meanwhile(worker: Bench, hospital: Hospital) -> None:
+    def before(_: int) -> None:
+        held.append(len(worker.engine.holding))
+        wait_for(worker.children_answered, 20, "the next claim is prepared while this one is predicted")
+
+    held: list[int] = []
+    ids = coughs(hospital, 6)
+    worker.before = before
+    worker.engine.drain()
+    assert hospital.states(ids) == {"succeeded": 6}
+    assert held[0] == 2, "the next claim is taken before this one's last group is predicted"
+
+
+def test_a_group_is_committed_while_the_next_is_predicted(
+    worker: Bench, hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = [threading.Event() for _ in range(4)]
+    overlapped = []
+    write = worker.engine._claims._write
+
+    def late(*arguments: Any) -> Any:
+        if len(overlapped) < 2:
+            overlapped.append(begun[len(overlapped) + 1].wait(20))
+        return write(*arguments)
+
+    monkeypatch.setattr(worker.engine._claims, "_write", late)
+    worker.before = lambda number: begun[number].set()
+    ids = coughs(hospital, 6)
+    worker.engine.drain()
+    assert overlapped == [True, True]
+    assert hospital.states(ids) == {"succeeded": 6}
+    assert worker.engine.holding == {}
+
+
+def test_a_stop_gives_back_every_claim(worker: Bench, hospital: Hospital) -> None:
+    def before(_: int) -> None:
+        assert len(worker.engine.holding) == 2
+        worker.engine.stopping.set()
+
+    ids = coughs(hospital, 6)
+    worker.before = before
+    worker.engine.drain()
+    assert hospital.states(ids) == {"succeeded": 2, "queued": 4}
+    assert worker.count(Job.state == "queued", Job.attempts > 0) == 0
+    assert worker.count(Claim.ended_at.is_(None), of=Claim) == 0
+    assert worker.engine.holding == {}
+
+
+@pytest.mark.parametrize("worker", [{"claim_size": 6}], indirect=True)
+def test_stat_is_served_between_groups(worker: Bench, hospital: Hospital) -> None:
+    """Of any modality; and where urgent work never ends, the rest goes on in between."""
+
+    def before(number: int) -> None:
+        if number in (0, 1):
+            hospital.submit(XRAY, "image/png", Modality.CHEST_XRAY, 1, "stat")
+
+    coughs(hospital, 6, "bulk")
+    worker.before = before
+    worker.engine.drain()
+    assert worker.passes == [("cough", 2), ("chest_xray", 1), ("cough", 2), ("chest_xray", 1), ("cough", 2)]
+    assert worker.count(Job.state == "succeeded") == 8
+
+
+@pytest.mark.parametrize("worker", [{"claim_size": 32, "group_size": 8}], indirect=True)
+def test_one_starts_at_once_and_what_piled_up_goes_together(worker: Bench, hospital: Hospital) -> None:
+    coughs(hospital, 1)
+    worker.before = lambda number: None if number else coughs(hospital, 11)
+    worker.engine.drain()
+    assert [size for _, size in worker.passes] == [1, 8, 3]
+
+
+@pytest.mark.parametrize("worker", [{"claim_size": 32, "group_size": 8, "group_values": 26 * 3}], indirect=True)
+def test_groups_are_bounded_by_what_they_hold(worker: Bench, hospital: Hospital) -> None:
+    coughs(hospital, 8)
+    worker.engine.drain()
+    assert [size for _, size in worker.passes] == [3, 3, 2]
+
+
+def test_a_lost_claim_costs_its_own_jobs_only(worker: Bench, hospital: Hospital) -> None:
+    def before(number: int) -> None:
+        if number == 0:
+            with worker.database.begin() as session:
+                session.execute(text("UPDATE claims SET lease_until = now() - interval '1 s' WHERE id = :id"), lost())
+                session.execute(statements.reap(3, "lost"))
+            worker.parts.pulse._beat()
+
+    def lost() -> dict[str, int]:
+        return {"id": max(worker.engine.holding)}
+
+    ids = coughs(hospital, 4)
+    worker.before = before
+    worker.engine.drain()
+    assert [size for _, size in worker.passes] == [2, 1, 1], "what was lost is claimed again, alone"
+    assert hospital.states(ids) == {"succeeded": 4}
+    assert [worker.count(Job.attempts == attempts) for attempts in (1, 2)] == [2, 2]
+    assert worker.count(of=Result) == 4
+
+
+@pytest.mark.parametrize("where", ["predict", "commit"])
+def test_an_error_leaves_the_claim_to_the_reaper(
+    worker: Bench, hospital: Hospital, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A claim that was closed with jobs in it would hold them for ever: the reaper looks at open ones."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError(where)
+
+    ids = coughs(hospital, 2)
+    with monkeypatch.context() as patch:
+        owner, name = (answers, "answered") if where == "predict" else (worker.engine._claims, "_write")
+        patch.setattr(owner, name, broken)
+        with pytest.raises(RuntimeError, match=where):
+            worker.engine.drain()
+    (claim,) = {hospital.job(i).claim_id for i in ids}
+    with worker.database.begin() as session:
+        assert session.execute(statements.end_claim(claim)).all() == []
+    assert worker.count(Claim.ended_at.is_(None), of=Claim) == 1
+    assert worker.engine.holding == {}, "nobody extends its lease"
+    worker.reap()
+    assert hospital.states(ids) == {"queued": 2}
+    worker.engine.drain()
+    assert hospital.states(ids) == {"succeeded": 2}
+    assert worker.count(Claim.ended_at.is_(None), of=Claim) == 0
