@@ -8,7 +8,7 @@ BIN = $(DEV)/bin
 WEIGHTS = $(if $(THORACLE_WEIGHTS_DIR),,$(if $(wildcard ../shared/weights),THORACLE_WEIGHTS_DIR=../shared/weights))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo setup check fix test starter reproduce samples openapi clean
+.PHONY: help demo setup check fix test starter reproduce bench samples openapi clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -56,8 +56,8 @@ starter: $(DEV)/.ready ## Train the three starter versions again (DATA=folder wi
 reproduce: $(DEV)/.ready ## Train every documented recipe and write docs/reproduction.md and docs/results.md (hours; goes on where it stopped)
 	$(WEIGHTS) $(BIN)/thoracle reproduce --data $(or $(DATA),../shared/data) $(ARGS)
 
-startup: $(DEV)/.ready ## Seconds from starting a worker to its first answer, and its idle memory
-	$(BIN)/python -m bench.startup
+bench: $(DEV)/.ready ## Measure against the limits and the peers, write docs/bench.md (ARGS="throughput latency": some of it)
+	$(WEIGHTS) $(BIN)/python -m bench $(ARGS)
 
 openapi: $(DEV)/.ready ## Write docs/openapi.json again
 	$(BIN)/python -m services.api.openapi

@@ -30,9 +30,9 @@ def main() -> None:
         gateway = place.gateway()
         install_starters(place.settings, place.database)
         claims = asyncio.run(_measured(place, psutil.Process(gateway.popen.pid)))
-    print(write("pressure", claims))  # noqa: T201
+    print(write("pressure", claims))
     for claim in claims:
-        print(f"{claim.claim}: {claim.value} {claim.unit} (limit {claim.limit}, holds {claim.holds})")  # noqa: T201
+        print(f"{claim.claim}: {claim.value} {claim.unit} (limit {claim.limit}, holds {claim.holds})")
 
 
 async def _measured(place: Bench, gateway: psutil.Process) -> list[Claim]:

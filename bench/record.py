@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -16,7 +17,8 @@ RESULTS = Path(__file__).parent / "results"
 class Claim:
     """One measured claim. `limit` None: a figure without a limit. `holds` None: nothing to hold.
 
-    `low` and `high` are the spread of the runs that `value` is the median of; `note` says why a claim fell short.
+    `low` and `high` are the spread of the runs that `value` is the median of; `bound` is `≥` or `≤`, which way the
+    limit lies; `note` says why a claim fell short.
     """
 
     claim: str
@@ -28,21 +30,22 @@ class Claim:
     high: float | None = None
     runs: int = 1
     note: str = ""
+    bound: str = ""
 
 
 def at_least(claim: str, values: Sequence[float], unit: str, limit: float, note: str = "") -> Claim:
     """A claim whose median must reach the limit."""
-    return _against(claim, values, unit, limit, statistics.median(values) >= limit, note)
+    return _claim(claim, values, unit, note, limit=limit, holds=statistics.median(values) >= limit, bound="≥")
 
 
 def at_most(claim: str, values: Sequence[float], unit: str, limit: float, note: str = "") -> Claim:
     """A claim whose median must not pass the limit."""
-    return _against(claim, values, unit, limit, statistics.median(values) <= limit, note)
+    return _claim(claim, values, unit, note, limit=limit, holds=statistics.median(values) <= limit, bound="≤")
 
 
 def figure(claim: str, values: Sequence[float], unit: str, note: str = "") -> Claim:
     """A figure that others are compared with."""
-    return _against(claim, values, unit, None, None, note)
+    return _claim(claim, values, unit, note)
 
 
 def write(name: str, claims: Sequence[Claim]) -> Path:
@@ -55,11 +58,9 @@ def write(name: str, claims: Sequence[Claim]) -> Path:
     return path
 
 
-def _against(
-    claim: str, values: Sequence[float], unit: str, limit: float | None, holds: bool | None, note: str
-) -> Claim:
+def _claim(claim: str, values: Sequence[float], unit: str, note: str, **against: Any) -> Claim:
     middle, low, high = (round(value, 4) for value in (statistics.median(values), min(values), max(values)))
-    return Claim(claim, middle, unit, limit, holds, low, high, len(values), note)
+    return Claim(claim, middle, unit, low=low, high=high, runs=len(values), note=note, **against)
 
 
 def _processor() -> str:

@@ -1,10 +1,8 @@
 """`python -m bench.startup`: seconds from starting a worker to its first answer, and its idle memory.
 
-Runs on embedded engines of its own with the starter versions and synthetic inputs. Prints JSON; asserts nothing.
+Runs on embedded engines of its own with the starter versions and synthetic inputs.
 """
 
-import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,6 +12,7 @@ from pathlib import Path
 import psutil
 from pydantic import SecretStr
 
+from bench.record import figure, write
 from infra.embedded import Engines
 from shared.db.engine import Database
 from shared.db.migrate import upgrade
@@ -25,10 +24,12 @@ from shared.transforms.samples import write_samples
 from tests.support.stack import Hospital, environment
 
 RUNS = 3
+FIRST, WORKER, FAMILY = "first answer after the start of a worker", "worker, idle", "worker and children, idle"
+UNITS = {FIRST: "s", WORKER: "MB resident", FAMILY: "MB proportional"}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and write."""
     with tempfile.TemporaryDirectory() as folder, Engines(Path(folder) / "home") as engines:
         settings = Settings(
             home=Path(folder),
@@ -42,10 +43,9 @@ def main() -> None:
         body = (Path(folder) / "samples" / sample.file).read_bytes()
         hospital = Hospital(settings, database)
         runs = [_run(settings, hospital, body) for _ in range(RUNS)]
-        report = {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
-        json.dump({"runs": RUNS, "median": report}, sys.stdout, indent=1)
-        sys.stdout.write("\n")
         database.close()
+        path = write("startup", [figure(name, [run[name] for run in runs], unit) for name, unit in UNITS.items()])
+        sys.stdout.write(path.read_text(encoding="utf-8"))
 
 
 def _run(settings: Settings, hospital: Hospital, body: bytes) -> dict[str, float]:
@@ -59,7 +59,7 @@ def _run(settings: Settings, hospital: Hospital, body: bytes) -> dict[str, float
     memory = _memory(process.pid)
     process.terminate()
     process.wait(timeout=30)
-    return {"first_answer_s": seconds, **memory}
+    return {FIRST: seconds, **memory}
 
 
 def _memory(pid: int) -> dict[str, float]:
@@ -67,8 +67,8 @@ def _memory(pid: int) -> dict[str, float]:
     worker = psutil.Process(pid)
     family = [worker, *worker.children(recursive=True)]
     return {
-        "worker_resident_mb": worker.memory_info().rss / 2**20,
-        "family_proportional_mb": sum(process.memory_full_info().pss for process in family) / 2**20,
+        WORKER: worker.memory_info().rss / 2**20,
+        FAMILY: sum(process.memory_full_info().pss for process in family) / 2**20,
     }
 
 

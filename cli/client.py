@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,7 @@ from shared.settings import Settings
 TERMINAL = frozenset({"succeeded", "failed", "rejected", "cancelled", "dead"})
 _RETRIES = 5
 _WAIT_S = 20
+_PATIENCE_S = 900.0
 _BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
 Answer = dict[str, Any]
@@ -59,6 +60,42 @@ class Client:
         job: Answer = _json(response)
         return job
 
+    def upload(
+        self,
+        path: str,
+        kind: str,
+        body: Callable[[], Iterable[bytes]],
+        headers: Mapping[str, str],
+        query: Mapping[str, str | None],
+    ) -> Answer:
+        """Send a body that can be made again, until it is taken: waits a quarter of an hour for a service that is full.
+
+        Safe only where sending it twice is. What making the body raises comes out.
+        """
+        until = time.monotonic() + _PATIENCE_S
+        sent, params = {"Content-Type": kind, **headers}, _given(query)
+        while True:
+            try:
+                response = self._send("POST", path, content=body(), headers=sent, params=params)
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1)
+                continue
+            if response.status_code not in _BUSY or time.monotonic() > until:
+                answer: Answer = _json(response)
+                return answer
+            time.sleep(min(float(response.headers.get("Retry-After", 1)), 10))
+
+    def lines(self, path: str, **query: object) -> Iterator[str]:
+        """The lines of an answer as they come, each with its end."""
+        with self._http.stream("GET", path, params=_given(query)) as response:
+            if not response.is_success:
+                response.read()
+                _json(response)
+            for line in response.iter_lines():
+                yield line + "\n"
+
     def finished(self, job_id: str, deadline: float) -> Answer:
         """The job once it is terminal, or as it is at the deadline (of `time.monotonic`)."""
         while True:
@@ -70,8 +107,7 @@ class Client:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: object) -> Any:
         """Read an address."""
-        params = {name: str(value) for name, value in query.items() if value is not None}
-        return _json(self._send("GET", path, params=params, headers=dict(headers or {})))
+        return _json(self._send("GET", path, params=_given(query), headers=dict(headers or {})))
 
     def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         """Change something."""
@@ -90,6 +126,10 @@ class Client:
         # This machine's key is for this machine's gateway; another address must be given its own.
         path = settings.home / "key"
         return path.read_text().strip() if not settings.url and path.exists() else ""
+
+
+def _given(query: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in query.items() if value is not None}
 
 
 def _json(response: httpx.Response) -> Any:

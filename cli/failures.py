@@ -28,6 +28,8 @@ class Friendly(TyperGroup):
         except Exception as error:
             if type(error).__module__.startswith("typer."):  # exit codes and wrong usage are typer's own
                 raise
+            if isinstance(error, BrokenPipeError):  # whoever read the answer has enough of it; typer ends quietly
+                raise
             complain(sentence(error))
             raise typer.Exit(1)
 

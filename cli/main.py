@@ -3,6 +3,7 @@
 import typer
 
 from cli.commands import (
+    batch,
     collect,
     demo,
     doctor,
@@ -34,6 +35,7 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("submit")(submit.submit)
 app.command("predict")(predict.predict)
+app.add_typer(batch.app, name="batch")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(versions.app, name="versions")
 app.command("promote")(versions.promote)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from shared.db.engine import Database
 from shared.db.tables import Deployment, DeploymentEvent, Version, new_id
 from shared.errors import Conflict, NotFound
+from shared.faults import fault
 from shared.registry import Artefact, store
 from shared.settings import Settings
 
@@ -110,6 +111,7 @@ def _move(
         raise Conflict("generation_stale")
     _remember(session, deployment.id, moved, action, deployment.active_id, to, actor, reason)
     session.expire(deployment)
+    fault("promote.moved")
     return deployment
 
 

@@ -7,6 +7,7 @@ from celery import Celery
 from kombu import Queue  # type: ignore[attr-defined]
 from kombu.exceptions import OperationalError
 
+from shared.faults import fault
 from shared.settings import Settings
 
 WORK_TASK = "thoracle.work"
@@ -94,6 +95,7 @@ class Waker:
                 return
 
     def _send(self, modality: str) -> None:
+        fault("waker.sending")
         try:
             task, queue = (TRAIN_TASK, TRAINING) if modality == TRAINING else (WORK_TASK, queue_name(modality))
             self._app.send_task(task, queue=queue, retry=False, expires=60)

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     url: str = Field("", description="Gateway that the command line asks; the one of this machine when empty")
     key: SecretStr = Field(SecretStr(""), description="API key of the command line; `HOME/key` when empty")
 
+    fault: str = Field("", description="For tests of faults: NAME:kill9|raise|hang[@N] of shared/faults.py")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: str = Field("json", description="json, or text for a terminal")
 

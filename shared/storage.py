@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 from uuid import UUID
 
 from shared.errors import StorageFull, ThoracleError
+from shared.faults import fault
 
 
 class BlobMissing(ThoracleError):
@@ -115,9 +116,11 @@ class BlobWriter:
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
+            fault("blob.synced")
             _sync_folder(self.place())
         except OSError as error:
             raise StorageFull from error
+        fault("blob.kept")
         return blob
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client
+from cli.folders import files_of
 from cli.output import say
 from cli.progress import progress
 from shared.errors import BadRequest, ThoracleError
@@ -67,11 +68,10 @@ def predict(
 def _files(folder: Path, table: Path) -> list[_File]:
     """All files but hidden ones and the table itself, by name."""
     found = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if path.is_file() and path.resolve() != table.resolve() and not any(p.startswith(".") for p in name.parts):
+    for path, name in files_of(folder):
+        if path.resolve() != table.resolve():
             with path.open("rb") as stream:
-                found.append(_File(path, name.as_posix(), hashlib.file_digest(stream, "sha256").hexdigest()))
+                found.append(_File(path, name, hashlib.file_digest(stream, "sha256").hexdigest()))
     return found
 
 

@@ -7,6 +7,7 @@ import uvicorn
 from services.api.app import create_app
 from services.api.gateway import Gateway
 from services.api.protocol import Protocol
+from shared.faults import arm
 from shared.settings import Settings
 from shared.telemetry import configure_logging
 
@@ -29,6 +30,7 @@ def main() -> None:
     """Serve until told to stop."""
     settings = Settings()
     configure_logging(settings, "api")
+    arm(settings.fault)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,

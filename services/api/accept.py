@@ -16,6 +16,7 @@ from services.api.reading import Shown
 from shared.db.statements import audit, submissions, versions
 from shared.db.tables import PRIORITY_RANK, Version, new_id
 from shared.errors import Conflict, TooLarge, Unavailable, Unprocessable, UnsupportedInput
+from shared.faults import fault
 from shared.schemas import JobFields, Modality
 from shared.sentences import say
 from shared.sniff import modalities_of
@@ -62,6 +63,7 @@ class Submission:
             await self._insert(session, job_id, modality, requested, blob.sha256)
             row = await reading.find_row(session, self.caller.tenant_id, job_id)
             shown = await reading.show(self.gateway, session, row)
+            fault("submit.inserted")
         JOBS_ACCEPTED.labels(modality, self.upload.fields.priority).inc()
         return Accepted(job_id, modality, replayed=False, shown=shown)
 

@@ -17,10 +17,12 @@ def main() -> None:
     settings = Settings()
     os.nice(max(0, settings.trainer_nice - os.nice(0)))  # here, since a thread inherits it from the one that starts it
     from services.trainer.process import Trainer
+    from shared.faults import arm
     from shared.queue import TRAIN_TASK, TRAINING, celery_app
     from shared.telemetry import configure_logging
 
     configure_logging(settings, "trainer")
+    arm(settings.fault)
     # Until Celery has its own handler, and through it when it ends: SystemExit, so that `finally` runs.
     signal.signal(signal.SIGTERM, _quit)
     app = celery_app(settings)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.faults import fault
+
 _FACTS = "facts.json"
 
 
@@ -31,6 +33,7 @@ def write(file: Path, arrays: Mapping[str, NDArray[Any]], facts: object = None) 
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(file)
+    fault("trainer.kept")
 
 
 def read(file: Path) -> Kept | None:

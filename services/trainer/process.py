@@ -23,6 +23,7 @@ from shared import registry
 from shared.db.engine import Database
 from shared.db.tables import Worker, new_id
 from shared.errors import ThoracleError
+from shared.faults import fault
 from shared.sentences import say
 from shared.settings import Settings
 
@@ -93,8 +94,11 @@ class Trainer:
     def _work_off(self, held: Held) -> None:
         log = _log.bind(run=str(held.id), recipe=held.recipe)
         try:
+            fault("trainer.claimed")
             version = registry.store(self._version(held), self._settings.versions_dir)
+            fault("trainer.stored")
             self._runs.publish(held, version)
+            fault("trainer.published")
             log.info("run_published", version=version.sha256)
         except RunLost:
             log.warning("run_lost")

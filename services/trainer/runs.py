@@ -15,6 +15,7 @@ from services.trainer.train import Progress
 from shared.db.engine import Database
 from shared.db.statements import training
 from shared.deployments import publish
+from shared.faults import fault
 from shared.registry import Artefact
 from shared.schemas import Card, Note, RunState
 from shared.sentences import say
@@ -90,6 +91,7 @@ class Runs:
                 done = training.finish(held.id, held.fence, RunState.SUCCEEDED, **values)
                 if session.execute(done).first() is None:
                     raise RunLost
+                fault("trainer.publishing")
 
         self._persist(held, write)
 

@@ -15,11 +15,13 @@ def main() -> None:
 
     from services.worker.parts import Parts
     from services.worker.tasks import register
+    from shared.faults import arm
     from shared.queue import celery_app, queue_name
     from shared.telemetry import configure_logging
 
     settings = Settings()
     configure_logging(settings, "worker")
+    arm(settings.fault)
     # Until Celery has its own handler, and through it when it ends: SystemExit, so that `finally` runs.
     signal.signal(signal.SIGTERM, _quit)
     app = celery_app(settings)

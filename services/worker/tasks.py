@@ -5,6 +5,7 @@ from typing import Any
 from celery import Celery, signals
 
 from services.worker.parts import Parts
+from shared.faults import fault
 from shared.queue import WORK_TASK
 
 
@@ -13,6 +14,7 @@ def register(app: Celery, parts: Parts) -> None:
 
     @app.task(name=WORK_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def work() -> None:
+        fault("worker.rung")
         parts.engine.drain()
 
     # On SIGTERM Celery sets `should_stop` to 0, which is false: our own event says it plainly, before the task returns.

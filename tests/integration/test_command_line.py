@@ -2,112 +2,34 @@
 
 import csv
 import json
-import shutil
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 
-from infra.embedded import Engines
 from infra.processes import wait_until
-from infra.stack import open_engines
-from infra.state import Services, State
+from infra.state import Services
 from shared import registry
-from shared.db.engine import Database
-from shared.deployments import STARTER, open_deployment, publish
-from shared.registry import store
+from shared.deployments import STARTER
 from shared.schemas import Modality
-from shared.settings import Settings, child_environment
 from shared.transforms import sample_files
+from tests.support.machine import Machine, free_port, new, served
 from tests.support.versions import tiny
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Machine:
-    """A home, and the commands run in it."""
-
-    home: Path
-    port: int
-    ups: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return child_environment(
-            THORACLE_HOME=str(self.home), THORACLE_PORT=str(self.port), DATABASE_URL="", REDIS_URL="", THORACLE_KEY=""
-        )
-
-    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """One command, to its end."""
-        command = [sys.executable, "-m", "cli.main", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    def answer(self, *arguments: str, code: int = 0) -> Any:
-        """What one command says with --json."""
-        return json.loads(self.run(*arguments, "--json", code=code).stdout)
-
-    def up(self) -> subprocess.Popen[str]:
-        """Start everything; returns when it is ready."""
-        command = [sys.executable, "-m", "cli.main", "up", "--json"]
-        pipe = subprocess.PIPE
-        popen = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=pipe, stderr=pipe, text=True)
-        self.ups.append(popen)
-        assert popen.stdout
-        first = popen.stdout.readline()
-        assert first == "{\n", popen.communicate()[1]
-        return popen
-
-    def processes(self) -> list[psutil.Process]:
-        """Services and engines that run now."""
-        services = Services.load(self.home)
-        assert services
-        children = [*services.children.values(), *State.load(self.home).children.values()]
-        return [psutil.Process(child.pid) for child in children]
-
-    def settings(self) -> Settings:
-        return Settings(_env_file=None, home=self.home, port=self.port)
-
-    def clean(self) -> None:
-        for popen in self.ups:
-            if popen.poll() is None:
-                popen.terminate()
-            popen.communicate(timeout=60)
-        Engines(self.home).erase()
-        shutil.rmtree(self.home)
 
 
 @pytest.fixture(scope="module")
 def machine(tiny_versions: dict[Modality, Path]) -> Iterator[Machine]:
     """Everything up, with a tiny active version of each kind."""
-    place = _new()
-    place.up()
-    with open_engines(place.settings()) as (settings, _):
-        database = Database(settings)
-        with database.begin() as session:
-            for folder in tiny_versions.values():
-                artefact = store(folder, settings.versions_dir)
-                open_deployment(session, publish(session, artefact, "test"), "test")
-        database.close()
-    yield place
-    place.clean()
+    with served(tiny_versions) as place:
+        yield place
 
 
 @pytest.fixture
 def empty() -> Iterator[Machine]:
-    place = _new()
+    place = new()
     yield place
     place.clean()
 
@@ -298,20 +220,9 @@ def test_nothing_outlives_a_killed_owner_and_the_next_one_starts(empty: Machine)
 
 
 def test_nobody_there_is_said_clearly(tmp_path: Path) -> None:
-    place = Machine(tmp_path, _free_port())
+    place = Machine(tmp_path, free_port())
     said = place.run("jobs", "list", code=1).stderr
     assert "thoracle up" in said
-
-
-def _new() -> Machine:
-    # Directly under the temporary folder: the account that runs the engines for root must be able to pass through.
-    return Machine(Path(tempfile.mkdtemp(prefix="thoracle-home-")), _free_port())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _url(machine: Machine) -> str:

@@ -17,6 +17,7 @@ from services.api.views import version_ref
 from shared import deployments
 from shared.db.statements import audit, versions
 from shared.errors import Conflict, NotFound, ThoracleError, Unprocessable
+from shared.faults import fault
 from shared.schemas import Modality, VersionRef
 
 router = APIRouter(tags=["deployments"])
@@ -128,6 +129,7 @@ async def promote(
         except Conflict as conflict:
             raise _stale(conflict) from conflict
         view = await _moved(session, caller, modality, "deployment.promote", request)
+    fault("promote.committed")
     return _answer(view)
 
 
@@ -150,6 +152,7 @@ async def roll_back(
         except Conflict as conflict:
             raise _stale(conflict) from conflict
         view = await _moved(session, caller, modality, "deployment.rollback", request)
+    fault("promote.committed")
     return _answer(view)
 
 

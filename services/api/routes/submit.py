@@ -12,6 +12,7 @@ from services.api.intake import announced, received
 from services.api.prefer import Wait, applied
 from services.api.problems import request_id
 from shared.db.statements import submissions
+from shared.faults import fault
 from shared.schemas import TERMINAL, JobView
 
 router = APIRouter(tags=["jobs"])
@@ -54,9 +55,12 @@ async def submit(
     """Commit first, then ring, then answer."""
     gateway = of(request)
     async with received(request, caller.tenant_id, repeated=await _repeated(request, caller, key)) as upload:
+        fault("submit.received")
         accepted = await Submission(gateway, caller, upload, key, request_id(request)).accept()
+    fault("submit.committed")
     if not accepted.replayed:
         gateway.wake(accepted.modality)
+    fault("submit.rung")
     await gateway.watcher.wait(accepted.job_id, seconds)
     return await _answer(request, caller, accepted, seconds)
 

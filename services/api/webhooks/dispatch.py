@@ -21,6 +21,7 @@ from services.api.webhooks import signing
 from services.api.webhooks.address import Addresses
 from shared.db.statements import webhooks as statements
 from shared.errors import ThoracleError
+from shared.faults import fault
 from shared.settings import Settings
 
 _LOOK_S = 0.5
@@ -90,12 +91,15 @@ class Dispatcher:
 
     async def _deliver(self, client: httpx.AsyncClient, row: Row[Any]) -> None:
         try:
+            fault("webhook.taken")
             attempt = await self._attempt(client, row)
+            fault("webhook.sent")
             most = self._settings.webhook_attempts
             if attempt.arrived:
                 await self._settle(statements.sent(row.id, attempt.answer))
             else:
                 await self._settle(statements.failed(row.id, attempt.answer, most, gone=attempt.gone))
+            fault("webhook.recorded")
         except Exception as error:  # noqa: BLE001 - one delivery's defect ends no other; the lease brings it back
             _log.warning("delivery_not_settled", delivery=str(row.id), error=type(error).__name__)
 
