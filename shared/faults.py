@@ -25,6 +25,17 @@ POINTS = frozenset(
         "waker.sending",  # the doorbell's thread, before the message
         # Working, in a worker.
         "worker.rung",  # a message came, before the claim
+        "worker.claimed",
+        "worker.loaded",  # the claim's version is loaded and proven
+        "worker.prepared",  # a group is decoded and transformed
+        "worker.predicted",
+        "worker.written",  # its results are written, before the commit
+        "worker.committed",
+        "worker.giving_back",
+        "worker.given_back",
+        "worker.beating",  # before the heartbeat
+        "reaper.freed",  # lost claims are put back, before the commit
+        "reaper.committed",
         # Pointers.
         "promote.moved",  # before the commit
         "promote.committed",  # before the reply
@@ -77,6 +88,7 @@ def fault(name: str) -> None:
 
 
 def _strike(armed: _Armed) -> None:
+    os.write(2, f"fault {armed.name}\n".encode())  # for whoever armed it; no logger, for the process may be gone next
     if armed.action == "kill9":
         os.kill(os.getpid(), signal.SIGKILL)
     if armed.action == "hang":

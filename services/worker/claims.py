@@ -16,6 +16,7 @@ from shared.db.engine import Database
 from shared.db.statements import claims as statements
 from shared.db.statements import turns
 from shared.db.tables import PRIORITY_RANK
+from shared.faults import fault
 from shared.sentences import say
 from shared.settings import Settings
 from shared.telemetry import JOBS_FINISHED, QUEUE_SECONDS, STALE_COMMITS
@@ -118,7 +119,9 @@ class Claims:
         statement = statements.give_back(
             claim.id, ids, cause=cause, most=self._settings.max_attempts, **{"charged": False, **how}
         )
+        fault("worker.giving_back")
         self._persist(claim, lambda: self._execute(statement))
+        fault("worker.given_back")
 
     def end(self, claim: Claim) -> None:
         """Close the claim if no row is left in it; else, or if the database is away, the lease runs out by itself."""
@@ -149,6 +152,8 @@ class Claims:
                 session.execute(statements.attach_studies(named))
             if last:
                 session.execute(statements.end_claim(claim.id))
+            fault("worker.written")
+        fault("worker.committed")
         return written
 
     def _execute(self, statement: Any) -> list[Row[Any]]:

@@ -21,6 +21,7 @@ from services.worker.work import Pair, Work, limit, orders
 from services.worker.writer import Writer
 from shared.db.tables import PRIORITY_RANK
 from shared.errors import VersionInvalid
+from shared.faults import fault
 from shared.sentences import say
 from shared.settings import Settings
 from shared.storage import BlobStore
@@ -114,6 +115,7 @@ class Engine:
             return False
         self.holding[claim.id] = claim
         try:
+            fault("worker.claimed")
             self._begin(claim, self._deployed.get(claim.version_sha256))
         except VersionInvalid as error:
             self._refuse(claim, error)
@@ -124,6 +126,7 @@ class Engine:
 
     def _begin(self, claim: Claim, loaded: Loaded) -> None:
         """Have it prepared, after the others or, when it is urgent, before them."""
+        fault("worker.loaded")
         urgent = claim.priority == _STAT
         tasks = self._sandbox.put(orders(claim, loaded.card, self._store), urgent=urgent)
         pairs = deque(zip(claim.jobs, tasks, strict=True))
@@ -140,7 +143,9 @@ class Engine:
 
     def _answer(self, work: Work, group: list[Pair]) -> None:
         try:
+            fault("worker.prepared")
             answers = answer(work.claim, work.loaded, [(job, task.outcome) for job, task in group])
+            fault("worker.predicted")
         except Exception:
             self._leave(work)
             raise

@@ -21,6 +21,7 @@ from services.worker.engine import Engine
 from shared.db.engine import Database
 from shared.db.statements import claims as statements
 from shared.db.tables import Worker
+from shared.faults import fault
 from shared.settings import Settings
 from shared.telemetry import LEASES_LOST
 
@@ -86,6 +87,7 @@ class Pulse:
             self._stopped.wait(seconds)
 
     def _beat(self) -> None:
+        fault("worker.beating")
         with self._database.begin() as session:
             for held in list(self._engine.holding.values()):
                 if session.execute(statements.heartbeat(held.id, self._settings.lease_s)).first() is None:
@@ -99,7 +101,10 @@ class Pulse:
         with self._database.begin() as session:
             freed = session.execute(statements.reap(self._settings.max_attempts, WORKER_LOST)).all()
             session.execute(statements.expire(LATE))
+            if freed:
+                fault("reaper.freed")
         if freed:
+            fault("reaper.committed")
             LEASES_LOST.inc()
             _log.warning("lease_reaped", jobs=len(freed))
 

@@ -82,4 +82,4 @@ def test_kill9_leaves_no_time_for_a_tidy_end() -> None:
         "try:\n fault('blob.kept'); print('once', flush=True); fault('blob.kept')\nfinally:\n print('tidy')"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, timeout=60)
-    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, b"once\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGKILL, b"once\n", b"fault blob.kept\n")
