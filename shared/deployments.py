@@ -1,6 +1,9 @@
 """Pointers: which version answers. Moved by compare-and-swap on the generation, with a history row beside it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text, update
@@ -15,6 +18,15 @@ from shared.registry import Artefact, store
 from shared.settings import Settings
 
 STARTER = Path(__file__).parent / "starter"
+
+
+@dataclass(frozen=True)
+class Why:
+    """Who moves a pointer, and what for. `evidence` goes into the history as it is."""
+
+    actor: str
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def publish(session: Session, artefact: Artefact, publisher: str) -> Version:
@@ -47,40 +59,6 @@ def install_starters(settings: Settings, database: Database) -> list[Artefact]:
     return artefacts
 
 
-def promote(session: Session, version: Version, generation: int, actor: str, reason: str) -> Deployment:
-    """Make a version active if the pointer still has this generation.
-
-    Raises Conflict: somebody was faster, the version was recalled, or it looks for another finding.
-    """
-    if version.recalled_at is not None:
-        raise Conflict("version_recalled")
-    deployment = find(session, version.modality)
-    if deployment.finding != version.finding:
-        raise Conflict("finding_mismatch")
-    return _move(session, deployment, version.id, generation, "promote", actor, reason)
-
-
-def rollback(session: Session, modality: str, actor: str, reason: str, generation: int | None = None) -> Deployment:
-    """Make the previous version active again. Raises Conflict: none, recalled, or somebody was faster."""
-    deployment = find(session, modality)
-    if deployment.previous_id is None:
-        raise Conflict("nothing_to_roll_back_to")
-    previous = session.get_one(Version, deployment.previous_id)
-    if previous.recalled_at is not None:
-        raise Conflict("version_recalled")
-    expected = deployment.generation if generation is None else generation
-    return _move(session, deployment, previous.id, expected, "rollback", actor, reason)
-
-
-def find(session: Session, modality: str) -> Deployment:
-    """The deployment of a modality, for everybody. Raises NotFound."""
-    query = select(Deployment).where(Deployment.modality == modality, Deployment.tenant_id.is_(None))
-    deployment = session.scalar(query)
-    if deployment is None:
-        raise NotFound("no_version")
-    return deployment
-
-
 def open_deployment(session: Session, version: Version, actor: str) -> None:
     """Make a version active where its modality and finding have none yet; else change nothing."""
     made = session.scalar(
@@ -90,26 +68,88 @@ def open_deployment(session: Session, version: Version, actor: str) -> None:
         .returning(Deployment.id)
     )
     if made is not None:
-        _remember(session, made, 1, "install", None, version.id, actor, "first version of this modality")
+        _remember(session, made, 1, "install", None, version.id, Why(actor, "first version of this modality"))
 
 
-def _move(
-    session: Session, deployment: Deployment, to: UUID, generation: int, action: str, actor: str, reason: str
+def find(session: Session, modality: str) -> Deployment:
+    """The deployment of a modality, for everybody. Raises NotFound."""
+    query = select(Deployment).where(Deployment.modality == modality, Deployment.tenant_id.is_(None))
+    deployment = session.scalar(query.execution_options(populate_existing=True))
+    if deployment is None:
+        raise NotFound("no_version")
+    return deployment
+
+
+def promote(session: Session, version: Version, generation: int, why: Why) -> Deployment:
+    """Make a version active if the pointer still has this generation.
+
+    Raises Conflict: somebody was faster, the version was recalled, is active already, or looks for another finding.
+    """
+    deployment = usable(session, version)
+    if deployment.generation == generation and deployment.active_id == version.id:
+        raise Conflict("already_active")
+    values = {
+        **without(deployment, version.id),
+        "active_id": version.id,
+        "previous_id": deployment.active_id or deployment.previous_id,
+    }
+    return move(session, deployment, generation, "promote", (deployment.active_id, version.id), values, why)
+
+
+def rollback(session: Session, modality: str, why: Why, generation: int | None = None) -> Deployment:
+    """Make the previous version active again. Raises Conflict: none, recalled, or somebody was faster."""
+    deployment = find(session, modality)
+    if deployment.previous_id is None:
+        raise Conflict("nothing_to_roll_back_to")
+    previous = session.get_one(Version, deployment.previous_id)
+    usable(session, previous)
+    expected = deployment.generation if generation is None else generation
+    values = {**without(deployment, previous.id), "active_id": previous.id, "previous_id": deployment.active_id}
+    return move(session, deployment, expected, "rollback", (deployment.active_id, previous.id), values, why)
+
+
+def usable(session: Session, version: Version) -> Deployment:
+    """The deployment that a version may serve. Raises Conflict: recalled, or another finding.
+
+    Holds the version's row until the end of the transaction, so that it is not recalled meanwhile.
+    """
+    recalled = session.scalar(select(Version.recalled_at).where(Version.id == version.id).with_for_update(read=True))
+    if recalled is not None:
+        raise Conflict("version_recalled")
+    deployment = find(session, version.modality)
+    if deployment.finding != version.finding:
+        raise Conflict("finding_mismatch")
+    return deployment
+
+
+def without(deployment: Deployment, version: UUID) -> dict[str, Any]:
+    """What a deployment's lesser pointers become when they no longer name this version."""
+    names = ("previous_id", "canary_id", "shadow_id", "prepare_id")
+    values: dict[str, Any] = {name: None for name in names if getattr(deployment, name) == version}
+    return {**values, "canary_share": 0.0} if "canary_id" in values else values
+
+
+def move(
+    session: Session,
+    deployment: Deployment,
+    generation: int,
+    action: str,
+    between: tuple[UUID | None, UUID | None],
+    values: Mapping[str, Any],
+    why: Why,
 ) -> Deployment:
-    moved = session.execute(
-        update(Deployment)
-        .where(Deployment.id == deployment.id, Deployment.generation == generation)
-        .values(
-            active_id=to,
-            previous_id=deployment.active_id,
-            generation=generation + 1,
-            changed_at=text("clock_timestamp()"),
-        )
-        .returning(Deployment.generation)
-    ).scalar_one_or_none()
+    """Change pointers if nobody did since this generation, and remember it. Raises Conflict: somebody did."""
+    moved = None
+    if deployment.generation == generation:  # else `values` were made from another one
+        moved = session.execute(
+            update(Deployment)
+            .where(Deployment.id == deployment.id, Deployment.generation == generation)
+            .values(**values, generation=generation + 1, changed_at=text("clock_timestamp()"))
+            .returning(Deployment.generation)
+        ).scalar_one_or_none()
     if moved is None:
         raise Conflict("generation_stale")
-    _remember(session, deployment.id, moved, action, deployment.active_id, to, actor, reason)
+    _remember(session, deployment.id, moved, action, *between, why)
     session.expire(deployment)
     fault("promote.moved")
     return deployment
@@ -121,9 +161,8 @@ def _remember(
     generation: int,
     action: str,
     from_id: UUID | None,
-    to_id: UUID,
-    actor: str,
-    reason: str,
+    to_id: UUID | None,
+    why: Why,
 ) -> None:
     session.add(
         DeploymentEvent(
@@ -132,8 +171,9 @@ def _remember(
             action=action,
             from_id=from_id,
             to_id=to_id,
-            actor=actor,
-            reason=reason,
+            actor=why.actor,
+            reason=why.reason,
+            evidence=dict(why.evidence),
         )
     )
     session.flush()

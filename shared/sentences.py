@@ -80,6 +80,8 @@ EN: dict[str, str] = {
     "job_not_retryable": "Only a job that failed or was given up can be tried again.",
     "cursor_invalid": "The cursor is not one of ours. Start again without it.",
     "generation_stale": "Somebody else moved this pointer meanwhile. Look at it again, then decide.",
+    "already_active": "This version is active already.",
+    "version_not_recalled": "This version was not recalled; its results stand.",
     "nothing_to_roll_back_to": "There is no earlier version to go back to.",
     "finding_mismatch": "This version looks for another finding than the deployment.",
     "sign_in_used": "This sign-in link was used before or is too old. Ask for a new one.",

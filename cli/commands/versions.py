@@ -73,6 +73,39 @@ def _carried(artefact: registry.Artefact, file: Path, as_json: bool) -> None:
         facts({**said, "MB": f"{file.stat().st_size / 2**20:.1f}"})
 
 
+def recall(
+    version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
+    reason: Reason,
+    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    json_: Json = False,
+) -> None:
+    """Never use a version again. Where it was active the previous one answers; this cannot be undone."""
+    with Client(Settings()) as client:
+        sha256 = _choose(_all_versions(client, modality), version)["version"]["sha256"]
+        done = client.call("POST", f"/v1/versions/{sha256}/recall", {"reason": reason})
+    if json_:
+        emit(done)
+        return
+    show(f"{done['version']['name']} ({sha256[:12]}) is recalled. {done['answered']} results now say so.")
+    for deployment in done["deployments"]:
+        _moved(deployment, as_json=False)
+
+
+def rerun(
+    version: Annotated[str, typer.Argument(help="Name of a recalled version, or the beginning of its sha256.")],
+    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    json_: Json = False,
+) -> None:
+    """Run your own jobs again that a recalled version answered."""
+    with Client(Settings()) as client:
+        sha256 = _choose(_all_versions(client, modality), version)["version"]["sha256"]
+        batch = client.call("POST", f"/v1/versions/{sha256}/rerun")
+    if json_:
+        emit(batch)
+        return
+    show(f"{batch['made']} jobs run again in batch {batch['id']}; 'thoracle batch status {batch['id']}' follows them.")
+
+
 class _Listing(TyperGroup):
     """`thoracle versions` and `thoracle versions cough` list; the other words are commands."""
 
@@ -83,10 +116,12 @@ class _Listing(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_Listing, help="Which versions there are; carry one to another installation.")
+app = typer.Typer(cls=_Listing, help="Which versions there are; recall one, carry one to another installation.")
 app.command("list")(versions)
 app.command("export")(export)
 app.command("import")(import_)
+app.command("recall")(recall)
+app.command("rerun")(rerun)
 
 
 def promote(
@@ -149,6 +184,8 @@ def _moved(deployment: dict[str, Any], as_json: bool) -> None:
     if as_json:
         emit(deployment)
         return
-    active = deployment["active"]
-    kind = words(deployment["modality"])
+    active, kind = deployment["active"], words(deployment["modality"])
+    if active is None:
+        show(f"Nothing answers for {kind} now: its jobs wait until you promote a version.")
+        return
     show(f"{active['name']} ({active['sha256'][:12]}) now answers for {kind}; generation {deployment['generation']}.")

@@ -9,16 +9,16 @@ from services.api.views import version_ref
 from shared.db.tables import Deployment, Version
 from shared.schemas import Card, Interval, Modality, OperatingPoint, VersionRef
 
-Pointers = tuple[Deployment, Version, Version | None, Version | None, Version | None]
+Pointers = tuple[Deployment, Version | None, Version | None, Version | None, Version | None]
 
 
 class DeploymentView(BaseModel):
-    """Which versions answer for a modality. `generation` is what `If-Match` takes."""
+    """Which versions answer for a modality. `generation` is what `If-Match` takes. Nothing active: jobs wait."""
 
     modality: Modality
     finding: str
     generation: int
-    active: VersionRef
+    active: VersionRef | None
     previous: VersionRef | None
     canary: VersionRef | None
     canary_share: float
@@ -55,7 +55,7 @@ def deployment_view(pointers: Pointers) -> DeploymentView:
         modality=Modality(deployment.modality),
         finding=deployment.finding,
         generation=deployment.generation,
-        active=version_ref(active),
+        active=_maybe(active),
         previous=_maybe(previous),
         canary=_maybe(canary),
         canary_share=deployment.canary_share,

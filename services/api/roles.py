@@ -29,6 +29,8 @@ ROLES: Table = {
     ("GET", "/v1/models"): ANYBODY,
     ("GET", "/v1/models/{modality}/versions"): ANYBODY,
     ("GET", "/v1/versions/{sha256}"): ANYBODY,
+    ("POST", "/v1/versions/{sha256}/recall"): ADMIN,
+    ("POST", "/v1/versions/{sha256}/rerun"): PATIENT,
     ("GET", "/v1/deployments"): ANYBODY,
     ("GET", "/v1/deployments/{modality}"): ANYBODY,
     ("PUT", "/v1/deployments/{modality}"): ADMIN,

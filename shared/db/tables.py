@@ -132,7 +132,11 @@ class Version(Base):
 
 
 class Deployment(Base):
-    """The pointers of one modality and finding, for one tenant or for all; moved by compare-and-swap on generation."""
+    """The pointers of one modality and finding, for one tenant or for all; moved by compare-and-swap on generation.
+
+    No `active_id`: the version that answered was recalled and nothing could take its place, so jobs wait.
+    `prepare_id` is what workers load ahead of a move; it decides nothing, so setting it is no move.
+    """
 
     __tablename__ = "deployments"
     __table_args__ = (UniqueConstraint("modality", "finding", "tenant_id", postgresql_nulls_not_distinct=True),)
@@ -141,16 +145,21 @@ class Deployment(Base):
     finding: Mapped[str]
     tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
     generation: Mapped[int]
-    active_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
+    active_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
     previous_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
     canary_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
     canary_share: Mapped[float] = mapped_column(server_default=text("0"))
     shadow_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
+    prepare_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
     changed_at: Mapped[datetime] = _now()
 
 
 class DeploymentEvent(Base):
-    """One move of a pointer: append-only, written in the same transaction."""
+    """One move of a pointer: append-only, written in the same transaction.
+
+    `from_id` and `to_id` are the versions that `action` moved between; none when there was or is none. `evidence` is
+    what the move rested on: who had the version warm, which gates passed, which pointers went with it.
+    """
 
     __tablename__ = "deployment_events"
     __table_args__ = (UniqueConstraint("deployment_id", "generation"),)
@@ -159,9 +168,10 @@ class DeploymentEvent(Base):
     generation: Mapped[int]
     action: Mapped[str]
     from_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
-    to_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
+    to_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
     actor: Mapped[str]
     reason: Mapped[str]
+    evidence: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     at: Mapped[datetime] = _now()
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import select, text
 
 from shared.db.engine import Database
 from shared.db.tables import Deployment, DeploymentEvent, Result, Version
-from shared.deployments import find, promote, publish, rollback
+from shared.deployments import Why, find, promote, publish, rollback
 from shared.errors import Conflict
+from shared.recalls import recall
 from shared.registry import store
 from shared.schemas import Modality
 from shared.settings import Settings
@@ -31,7 +32,7 @@ def test_of_many_promotions_one_wins(database: Database, candidate: Version) -> 
     def attempt() -> None:
         try:
             with database.begin() as session:
-                promote(session, session.get_one(Version, candidate.id), 1, "test", "race")
+                promote(session, session.get_one(Version, candidate.id), 1, Why("test", "race"))
             outcomes.append("moved")
         except Conflict as conflict:
             outcomes.append(conflict.code)
@@ -51,17 +52,17 @@ def test_of_many_promotions_one_wins(database: Database, candidate: Version) -> 
 
 def test_refusals_name_their_reason(database: Database, candidate: Version) -> None:
     with database.begin() as session, pytest.raises(Conflict) as refused:
-        rollback(session, "cough", "test", "nothing to go back to")
+        rollback(session, "cough", Why("test", "nothing to go back to"))
     assert refused.value.code == "nothing_to_roll_back_to"
     with database.begin() as session:
         session.execute(text("UPDATE versions SET finding = 'other' WHERE id = :id").bindparams(id=candidate.id))
     with database.begin() as session, pytest.raises(Conflict) as refused:
-        promote(session, session.get_one(Version, candidate.id), 1, "test", "another finding")
+        promote(session, session.get_one(Version, candidate.id), 1, Why("test", "another finding"))
     assert refused.value.code == "finding_mismatch"
     with database.begin() as session:
         session.execute(text("UPDATE versions SET recalled_at = now() WHERE id = :id").bindparams(id=candidate.id))
     with database.begin() as session, pytest.raises(Conflict) as refused:
-        promote(session, session.get_one(Version, candidate.id), 1, "test", "recalled")
+        promote(session, session.get_one(Version, candidate.id), 1, Why("test", "recalled"))
     assert refused.value.code == "version_recalled"
 
 
@@ -78,11 +79,14 @@ def test_a_running_worker_follows(
         assert answered_by() == "tiny-1"
         with database.begin() as session:
             promote(
-                session, session.get_one(Version, candidate.id), find(session, "cough").generation, "test", "better"
+                session,
+                session.get_one(Version, candidate.id),
+                find(session, "cough").generation,
+                Why("test", "better"),
             )
         assert answered_by() == "tiny-2"
         with database.begin() as session:
-            rollback(session, "cough", "test", "worse")
+            rollback(session, "cough", Why("test", "worse"))
         assert answered_by() == "tiny-1"
 
 
@@ -111,3 +115,20 @@ def test_a_requested_version_answers(
         assert session.get_one(Result, pinned).version_id == candidate.id
         active = session.scalars(select(Deployment.active_id).where(Deployment.modality == "cough")).one()
         assert session.get_one(Result, free).version_id == active
+
+
+def test_jobs_wait_for_a_modality_whose_version_was_recalled(
+    settings: Settings, database: Database, hospital: Hospital, candidate: Version, tmp_path: Path
+) -> None:
+    """No version answers in its place until somebody promotes one; what asked for another goes on."""
+    with database.begin() as session:
+        recall(session, session.get_one(Version, find(session, "cough").active_id), Why("test", "wrong labels"))
+    (waiting,) = hospital.submit(cough(), "audio/wav", Modality.COUGH)
+    (pinned,) = hospital.submit(cough(), "audio/wav", Modality.COUGH, requested_id=candidate.id)
+    with worker(settings, database, tmp_path / "worker.log"):
+        all_end(hospital, [pinned], "succeeded", 20)
+        assert hospital.job(waiting).state == "queued"
+        with database.begin() as session:
+            version = session.get_one(Version, candidate.id)
+            promote(session, version, find(session, "cough").generation, Why("test", "the next one"))
+        all_end(hospital, [waiting], "succeeded", 20)

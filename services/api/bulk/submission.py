@@ -68,6 +68,11 @@ class Submission:
         filling = await kinds[kind]()
         return filling.batch.id, filling.receipt
 
+    async def again(self, values: Rerun) -> tuple[UUID, Receipt]:
+        """The same for a filter that is no request's body."""
+        filling = await self._refilled(values)
+        return filling.batch.id, filling.receipt
+
     async def _archive(self) -> Filling:
         settings = self._gateway.settings
         most = settings.max_batch_mb << 20
@@ -96,6 +101,9 @@ class Submission:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             raise FieldRefused(".".join(str(part) for part in first["loc"]), f"{first['msg']}.") from None
+        return await self._refilled(values)
+
+    async def _refilled(self, values: Rerun) -> Filling:
         filling = await self._filling()
         with self._room(1, 0):
             await filling.from_items(self._again(values, filling.batch))

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -16,6 +16,7 @@ from services.api.problems import request_id
 from services.api.views import version_ref
 from shared import deployments
 from shared.db.statements import audit, versions
+from shared.deployments import Why
 from shared.errors import Conflict, NotFound, ThoracleError, Unprocessable
 from shared.faults import fault
 from shared.schemas import Modality, VersionRef
@@ -59,9 +60,10 @@ class Move(BaseModel):
     generation: int
     action: str
     before: VersionRef | None
-    after: VersionRef
+    after: VersionRef | None
     actor: str
     reason: str
+    evidence: dict[str, Any] = Field(description="What the move rested on")
     at: datetime
 
 
@@ -124,7 +126,7 @@ async def promote(
             raise Unprocessable("version_unknown")
         try:
             await session.run_sync(
-                lambda sync: deployments.promote(sync, version, generation, _actor(caller), body.reason)
+                lambda sync: deployments.promote(sync, version, generation, Why(actor(caller), body.reason))
             )
         except Conflict as conflict:
             raise _stale(conflict) from conflict
@@ -147,7 +149,7 @@ async def roll_back(
     async with of(request).begin() as session:
         try:
             await session.run_sync(
-                lambda sync: deployments.rollback(sync, modality, _actor(caller), body.reason, generation)
+                lambda sync: deployments.rollback(sync, modality, Why(actor(caller), body.reason), generation)
             )
         except Conflict as conflict:
             raise _stale(conflict) from conflict
@@ -177,9 +179,10 @@ async def history(
             generation=event.generation,
             action=event.action,
             before=version_ref(earlier) if earlier is not None else None,
-            after=version_ref(later),
+            after=version_ref(later) if later is not None else None,
             actor=event.actor,
             reason=event.reason,
+            evidence=event.evidence,
             at=event.at,
         )
         for event, earlier, later in rows[:limit]
@@ -219,5 +222,6 @@ def _stale(conflict: Conflict) -> ThoracleError:
     return Stale() if conflict.code == "generation_stale" else conflict
 
 
-def _actor(caller: Caller) -> str:
+def actor(caller: Caller) -> str:
+    """A caller's name in the history."""
     return f"{caller.tenant}/{caller.name}"

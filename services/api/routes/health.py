@@ -11,14 +11,14 @@ import structlog
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.api.auth import authenticate
 from services.api.gateway import Gateway, of
 from shared.db.migrate import is_current
-from shared.db.statements import jobs
+from shared.db.statements import jobs, versions
 from shared.errors import Forbidden
 from shared.schemas import Role
 
@@ -41,6 +41,7 @@ class Ready(BaseModel):
     storage: bool
     queue: bool
     workers: dict[str, int]
+    without_version: list[str] = Field(description="Modalities whose jobs wait: the version that answered was recalled")
     checked_at: datetime
 
 
@@ -58,7 +59,7 @@ async def live() -> Live:
 async def ready(request: Request, response: Response) -> Ready:
     """A queue or a worker that is away is reported, but accepted work is safe without them."""
     gateway = of(request)
-    database, current, workers = await _database(gateway)
+    database, current, workers, without = await _database(gateway)
     storage = await to_thread.run_sync(_writable, gateway)
     fine = database and current and storage
     response.status_code = 200 if fine else 503
@@ -69,6 +70,7 @@ async def ready(request: Request, response: Response) -> Ready:
         storage=storage,
         queue=await _queue(gateway),
         workers=workers,
+        without_version=without,
         checked_at=datetime.now(UTC),
     )
 
@@ -83,15 +85,18 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest() + await _queue_gauges(of(request)), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _database(gateway: Gateway) -> tuple[bool, bool, dict[str, int]]:
+async def _database(gateway: Gateway) -> tuple[bool, bool, dict[str, int], list[str]]:
     try:
         async with gateway.engine.connect() as connection:
             current = await connection.run_sync(lambda sync: is_current(sync.engine))
-            rows = await connection.execute(jobs.workers_alive()) if current else ()
-            return True, current, {modality: count for modality, count in rows}  # noqa: C416 - rows are not tuples
+            if not current:
+                return True, False, {}, []
+            rows = await connection.execute(jobs.workers_alive())
+            workers = {modality: count for modality, count in rows}  # noqa: C416 - rows are not tuples
+            return True, True, workers, list(await connection.scalars(versions.without_active()))
     except (SQLAlchemyError, OSError) as error:
         _log.warning("database_unavailable", error=type(error).__name__)
-        return False, False, {}
+        return False, False, {}, []
 
 
 def _writable(gateway: Gateway) -> bool:

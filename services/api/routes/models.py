@@ -52,6 +52,8 @@ async def models(request: Request, caller: Signed) -> Models:
     found: dict[Modality, ModelView] = {}
     async with gateway.begin() as session:
         for deployment, active, *_ in await session.execute(versions.deployments(caller.tenant_id)):
+            if active is None:
+                continue
             card = (await gateway.cards.of(session, [active.id]))[active.id]
             view = _view(card, version_ref(active), deployment.generation, gateway.settings.max_upload_mb * 2**20)
             found.setdefault(view.modality, view)

@@ -63,7 +63,8 @@ async def _standing(session: AsyncSession, tenant: UUID) -> Mapping[UUID, str]:
     standing: dict[UUID, str] = {}
     for row in await session.execute(versions.deployments(tenant)):
         deployment: Deployment = row[0]
-        standing.setdefault(deployment.active_id, "active")
+        if deployment.active_id is not None:
+            standing.setdefault(deployment.active_id, "active")
         if deployment.previous_id is not None:
             standing.setdefault(deployment.previous_id, "previous")
     return standing

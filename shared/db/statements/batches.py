@@ -27,6 +27,7 @@ _MAKE = text(
     SELECT :id, :tenant, :principal, :key, :client_ref, COALESCE(jsonb_object_agg(modality, active_id), '{}')
     FROM (SELECT DISTINCT ON (modality) modality, active_id FROM deployments
           WHERE tenant_id = :tenant OR tenant_id IS NULL ORDER BY modality, tenant_id NULLS LAST) AS active
+    WHERE active_id IS NOT NULL
     ON CONFLICT (principal_id, key) DO NOTHING
     """
 ).bindparams(*(bindparam(name, type_=_ID) for name in ("id", "tenant", "principal")))

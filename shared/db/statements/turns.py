@@ -71,6 +71,7 @@ _CLAIM = text(
         LEFT JOIN served ON served.modality = lane.modality AND served.priority = lane.priority
         WHERE lane.modality = ANY (:modalities) AND lane.priority <= :lowest
           AND (lane.not_before IS NULL OR lane.not_before <= now())
+          AND COALESCE(lane.requested_id, d.active_id) IS NOT NULL
           AND COALESCE(lane.requested_id, d.active_id) <> ALL (:refused)
         ORDER BY GREATEST(lane.ready, served.started_at) > now() - make_interval(secs => :ageing),
                  lane.priority, turn, lane.ready, lane.id

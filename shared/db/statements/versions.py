@@ -3,13 +3,21 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, false, or_, select
+from sqlalchemy import Select, TextClause, and_, bindparam, false, or_, select, text
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import aliased, defer
 
 from shared.db.tables import Deployment, DeploymentEvent, Version
 
 # Cards are long and never change: `services.api.cards` keeps them.
 _LIGHT = defer(Version.card, raiseload=True)
+
+_USED = text(
+    """
+    SELECT (SELECT count(*) FROM jobs WHERE version_id = :version AND state = 'succeeded') AS answered,
+           (SELECT count(*) FROM jobs WHERE requested_id = :version AND state = 'queued') AS waiting
+    """
+).bindparams(bindparam("version", type_=PG_UUID(as_uuid=True)))
 
 
 def named(modality: str, name: str) -> Select[Version]:
@@ -23,10 +31,10 @@ def addressed(sha256: str) -> Select[Version]:
     return select(Version).where(Version.sha256 == sha256)
 
 
-def starting_with(text: str) -> Select[str]:
+def starting_with(word: str) -> Select[str]:
     """Addresses of the versions that are called so, or whose sha256 begins so (six characters at least)."""
-    begins = Version.sha256.startswith(text, autoescape=True) if len(text) >= 6 else false()
-    return select(Version.sha256).where(or_(Version.name == text, begins)).limit(20)
+    begins = Version.sha256.startswith(word, autoescape=True) if len(word) >= 6 else false()
+    return select(Version.sha256).where(or_(Version.name == word, begins)).limit(20)
 
 
 def active(modality: str, tenant: UUID) -> Select[Version]:
@@ -51,7 +59,7 @@ def deployments(tenant: UUID, modality: str | None = None) -> Select[*tuple[Any,
     to_active, previous, canary, shadow = (aliased(Version, name=name) for name in ("active", "prev", "canary", "shad"))
     query = (
         select(Deployment, to_active, previous, canary, shadow)
-        .join(to_active, to_active.id == Deployment.active_id)
+        .outerjoin(to_active, to_active.id == Deployment.active_id)
         .outerjoin(previous, previous.id == Deployment.previous_id)
         .outerjoin(canary, canary.id == Deployment.canary_id)
         .outerjoin(shadow, shadow.id == Deployment.shadow_id)
@@ -68,12 +76,22 @@ def history(tenant: UUID, modality: str, before: int | None, limit: int) -> Sele
         select(DeploymentEvent, earlier, later)
         .join(Deployment, and_(Deployment.id == DeploymentEvent.deployment_id, Deployment.modality == modality))
         .outerjoin(earlier, earlier.id == DeploymentEvent.from_id)
-        .join(later, later.id == DeploymentEvent.to_id)
+        .outerjoin(later, later.id == DeploymentEvent.to_id)
         .where(_concerns(tenant))
         .order_by(DeploymentEvent.id.desc())
         .limit(limit)
     )
     return query if before is None else query.where(DeploymentEvent.id < before)
+
+
+def without_active() -> Select[str]:
+    """Modalities whose jobs wait because the version that answered was recalled."""
+    return select(Deployment.modality).where(Deployment.active_id.is_(None)).distinct().order_by(Deployment.modality)
+
+
+def used(version: UUID) -> TextClause:
+    """How many jobs of all hospitals a version answered (`answered`), and how many wait for it alone (`waiting`)."""
+    return _USED.bindparams(version=version)
 
 
 def _concerns(tenant: UUID) -> Any:
