@@ -95,10 +95,12 @@ class Waker:
                 return
 
     def _send(self, modality: str) -> None:
-        fault("waker.sending")
         try:
+            fault("waker.sending")
             task, queue = (TRAIN_TASK, TRAINING) if modality == TRAINING else (WORK_TASK, queue_name(modality))
             self._app.send_task(task, queue=queue, retry=False, expires=60)
         except (OperationalError, OSError) as error:
             # The row is committed; an idle worker looks by itself.
             _log.warning("wake_failed", modality=modality, error=type(error).__name__)
+        except Exception:  # noqa: BLE001 — a thread that ends here would never ring again, and nobody would know
+            _log.exception("wake_broken", modality=modality)

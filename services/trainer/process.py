@@ -12,7 +12,8 @@ from uuid import UUID
 
 import psutil
 import structlog
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
 
 from services.trainer import datasets
 from services.trainer.recipe import recipes
@@ -48,11 +49,9 @@ class Trainer:
         self._pulse = threading.Thread(target=self._repeat, args=(self._beat, self._pause), name="pulse", daemon=True)
 
     def start(self) -> None:
-        """Register this trainer and begin to look for runs."""
-        row = {"id": self.worker_id, "host": socket.gethostname(), "pid": os.getpid(), "modalities": []}
-        with self._database.begin() as session:
-            session.execute(insert(Worker).values(**row, report=self._report()))
-        self._runs.reap()  # first what was begun already
+        """Register this trainer, as soon as there is a database, and begin to look for runs."""
+        while not self._registered():
+            self._stopping.wait(self._settings.heartbeat_s)
         self.ring()
         self._pulse.start()
         self._work.start()
@@ -78,6 +77,18 @@ class Trainer:
             session.execute(update(Worker).where(Worker.id == self.worker_id).values(stopped_at=func.now()))
         self._database.close()
         return not self._work.is_alive()
+
+    def _registered(self) -> bool:
+        """Runs name their trainer; a second try finds the first one's row."""
+        own = {"id": self.worker_id, "host": socket.gethostname(), "pid": os.getpid(), "modalities": []}
+        try:
+            with self._database.begin() as session:
+                session.execute(insert(Worker).values(**own, report=self._report()).on_conflict_do_nothing())
+            self._runs.reap()  # first what was begun already
+        except AWAY as error:
+            _log.warning("not_registered", error=type(error).__name__)
+            return False
+        return True
 
     def _drain(self) -> None:
         while not self._stopping.is_set() and (held := self._take()) is not None:

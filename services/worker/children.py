@@ -89,7 +89,10 @@ class Nursery:
 
     def child(self) -> Child:
         """A new child. The first one waits for the fork server to load the libraries (seconds)."""
-        return Child(self._context, self._arguments)
+        try:
+            return Child(self._context, self._arguments)
+        except (EOFError, OSError):  # the fork server was killed just now; asking again starts another
+            return Child(self._context, self._arguments)
 
     def close(self) -> None:
         """Free the slots."""

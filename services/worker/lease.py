@@ -11,7 +11,8 @@ from uuid import UUID
 
 import psutil
 import structlog
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -50,30 +51,34 @@ class Pulse:
         ]
 
     def start(self) -> None:
-        """Register the worker and begin."""
-        with self._database.begin() as session:
-            session.execute(
-                insert(Worker).values(
-                    id=self._worker_id,
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    modalities=list(self._settings.served),
-                    report=self._report(),
-                )
-            )
+        """Register the worker, as soon as there is a database, and begin."""
+        while not self._registered():
+            self._stopped.wait(self._settings.heartbeat_s)
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """Stop the threads and say that this worker is gone."""
         self._stopped.set()
-        for thread in self._threads:
+        for thread in [thread for thread in self._threads if thread.is_alive()]:
             thread.join(timeout=self._settings.lease_s)
         try:
             with self._database.begin() as session:
                 session.execute(update(Worker).where(Worker.id == self._worker_id).values(stopped_at=func.now()))
-        except DBAPIError:
+        except (DBAPIError, PoolTimeout):
             _log.warning("farewell_not_written")
+
+    def _registered(self) -> bool:
+        """Claims name their worker, so nothing may be claimed before this; a second try finds the first one's row."""
+        own = {"id": self._worker_id, "host": socket.gethostname(), "pid": os.getpid()}
+        row = insert(Worker).values(**own, modalities=list(self._settings.served), report=self._report())
+        try:
+            with self._database.begin() as session:
+                session.execute(row.on_conflict_do_nothing())
+        except (DBAPIError, PoolTimeout) as error:
+            _log.warning("not_registered", error=type(error).__name__)
+            return False
+        return True
 
     def _repeat(self, seconds: float, action: Callable[[], None]) -> None:
         while not self._stopped.is_set():

@@ -7,6 +7,7 @@ import time
 import psutil
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker.claims import Claims
 from services.worker.deployed import Deployed
@@ -43,7 +44,7 @@ class Parts:
         children = threading.Thread(target=self.sandbox.start)
         children.start()
         # A database that is still starting is no reason to fail: the first claim loads what it needs.
-        with contextlib.suppress(DBAPIError):
+        with contextlib.suppress(DBAPIError, PoolTimeout):
             self.deployed.follow()
         children.join()
         self.pulse.start()
