@@ -130,6 +130,11 @@ class BlobWriter:
         except OSError as error:
             raise StorageFull from error
 
+    def discard(self) -> None:
+        """Remove what was written, unless it has been placed."""
+        self._file.close()
+        self._scratch.unlink(missing_ok=True)
+
     def place(self) -> Path:
         """Rename to the blob's address, without waiting for the disk; returns the folder. Raises OSError."""
         target = self._store.path(self._tenant, self.sha256)
@@ -141,8 +146,7 @@ class BlobWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._file.close()
-        self._scratch.unlink(missing_ok=True)
+        self.discard()
 
 
 class BlobGroup:
@@ -162,13 +166,17 @@ class BlobGroup:
             writer = self._store.writer(self._tenant)
         except OSError as error:
             raise StorageFull from error
-        self._writers.append(writer)
+        self.take(writer)
         return writer
+
+    def take(self, writer: BlobWriter) -> None:
+        """Let a writer of the same tenant belong to the group."""
+        self._writers.append(writer)
 
     def drop(self, writer: BlobWriter) -> None:
         """Forget one that turned out to be unusable."""
         self._writers.remove(writer)
-        writer.__exit__(None, None, None)
+        writer.discard()
 
     def commit(self) -> None:
         """Make all of them durable under their sha256. Raises StorageFull."""
@@ -187,7 +195,7 @@ class BlobGroup:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         for writer in self._writers:
-            writer.__exit__(kind, error, tb)
+            writer.discard()
 
 
 def _sync_disk(folder: Path) -> None:

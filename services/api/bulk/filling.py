@@ -1,51 +1,24 @@
 """From lines to committed jobs: a few hundred at a time, blobs before rows, what is bad told and the rest goes on."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID
 
 from anyio import to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.api.accept import answering, possible_modality
 from services.api.auth import Caller
 from services.api.bulk.archive import Archive
+from services.api.bulk.contracts import Contracts
+from services.api.bulk.items import Found, Item, row, told, whole
 from services.api.bulk.manifest import Line, Lines, Refusal
 from services.api.gateway import Gateway
 from shared.db.statements import audit, batches
-from shared.db.tables import PRIORITY_RANK, Batch, Version, new_id
-from shared.errors import Conflict, StorageFull, ThoracleError, TooLarge, Unavailable, Unprocessable, UnsupportedInput
-from shared.schemas import Card, JobFields, Modality
-from shared.sniff import sniff
+from shared.db.tables import Batch
+from shared.errors import Conflict, StorageFull, ThoracleError, TooLarge, Unprocessable
 from shared.storage import BlobGroup, BlobWriter
 from shared.telemetry import JOBS_ACCEPTED
 
 _CHUNK_BYTES = 64 << 20
-_TOLD = ("client_ref", "subject_id", "site", "device", "acquired_at", "age_years", "view", "not_before", "not_after")
-_FATAL = (StorageFull,)
-
-
-@dataclass
-class Item:
-    """A line whose input is at hand: its bytes in a writer that is not yet durable, or stored before."""
-
-    number: int
-    key: str
-    fields: JobFields
-    sha256: str
-    size_bytes: int
-    media_type: str
-    writer: BlobWriter | None = None
-    version: UUID | None = None
-
-    @property
-    def modality(self) -> Modality:
-        """What the file is taken for. Raises Unprocessable, UnsupportedInput."""
-        return possible_modality(self.media_type, self.fields.modality)
-
-
-Found = list[Item | Refusal]
 
 
 @dataclass
@@ -66,7 +39,10 @@ class Filling:
     batch: Batch
     request_id: str | None
     receipt: Receipt = field(default_factory=Receipt)
-    _versions: dict[tuple[Modality, str | None], tuple[UUID, Card] | ThoracleError] = field(default_factory=dict)
+    _contracts: Contracts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._contracts = Contracts(self.gateway, self.caller.tenant_id, self.batch.pinned)
 
     async def from_archive(self, archive: Archive, lines: Lines) -> None:
         """Every line with a file of the archive."""
@@ -74,6 +50,14 @@ class Filling:
             with self.gateway.store.group(self.caller.tenant_id) as group:
                 found = await to_thread.run_sync(self._unpack, archive, chunk, group)
                 await self._add(found, group)
+
+    async def from_files(self, files: Sequence[tuple[Line, BlobWriter | ThoracleError]]) -> None:
+        """Lines with what came for each: a whole file, or why there is none."""
+        with self.gateway.store.group(self.caller.tenant_id) as group:
+            for _, got in files:
+                if isinstance(got, BlobWriter):
+                    group.take(got)
+            await self._add([_received(line, got, group) for line, got in files], group)
 
     async def from_stored(self, lines: Lines) -> None:
         """Every line with an input of the tenant that is stored already."""
@@ -102,29 +86,29 @@ class Filling:
             self.gateway.wake(modality)
 
     async def _fresh(self, session: AsyncSession, items: list[Item]) -> tuple[list[Item], list[Refusal], int]:
-        """What the batch lacks, what came with other bytes, how many it has. Locks the batch. Raises Conflict."""
+        """What the batch lacks, what says something else now, how many it has. Locks the batch. Raises Conflict."""
         query = batches.one(self.caller.tenant_id, self.batch.id).with_for_update()
         batch = (await session.scalars(query.execution_options(populate_existing=True))).one()
         if batch.cancelled_at is not None:
             raise Conflict("batch_cancelled")
-        rows = await session.execute(batches.known(batch.id, [item.key for item in items]))
-        held: dict[str, str] = {row.item: row.sha256 for row in rows}
+        found = await session.execute(batches.known(batch.id, [item.key for item in items]))
+        held = {job.item: job for job in found}
         changed = [
             Refusal(item.number, item.key, Unprocessable("item_changed"))
             for item in items
-            if item.sha256 != held.get(item.key, item.sha256)
+            if item.key in held and item.differs(held[item.key])
         ]
         return [item for item in items if item.key not in held], changed, len(held) - len(changed)
 
     async def _write(self, session: AsyncSession, fresh: list[Item], refused: list[Refusal]) -> None:
         tenant, batch = self.caller.tenant_id, self.batch.id
         if fresh:
-            rows = [_row(item) for item in fresh]
+            rows = [row(item) for item in fresh]
             await session.execute(batches.fill(tenant, self.caller.principal_id, batch, rows))
             await session.execute(batches.accepted(batch, [item.key for item in fresh]))
-        told = [refusal for refusal in refused if refusal.problem.code != "item_changed"]
-        if told:
-            await session.execute(batches.refuse([_told(tenant, batch, refusal) for refusal in told]))
+        lasting = [refusal for refusal in refused if refusal.problem.code != "item_changed"]
+        if lasting:
+            await session.execute(batches.refuse([told(tenant, batch, refusal) for refusal in lasting]))
         await session.execute(audit.event(self.caller, "batch.submit", "batch", str(batch), self.request_id))
 
     def _unpack(self, archive: Archive, lines: Lines, group: BlobGroup) -> Found:
@@ -142,8 +126,8 @@ class Filling:
             writer = group.writer()
             for piece in archive.pieces(line.source, most):
                 writer.write(piece)
-            return _whole(line, fields, writer)
-        except _FATAL:
+            return whole(line, fields, writer)
+        except StorageFull:
             raise
         except ThoracleError as problem:
             if writer is not None:
@@ -174,7 +158,7 @@ class Filling:
             if isinstance(item, Refusal):
                 continue
             try:
-                await self._check(item)
+                await self._contracts.check(item)
                 items.append(item)
             except ThoracleError as problem:
                 refused.append(Refusal(item.number, item.key, problem))
@@ -182,45 +166,17 @@ class Filling:
                     group.drop(item.writer)
         return items, refused
 
-    async def _check(self, item: Item) -> None:
-        wanted = (item.modality, item.fields.version)
-        if wanted not in self._versions:
-            self._versions[wanted] = await self._answering(*wanted)
-        answer = self._versions[wanted]
-        if isinstance(answer, ThoracleError):
-            raise answer
-        contract = answer[1].input
-        if item.media_type not in contract.media_types:
-            raise UnsupportedInput
-        if item.size_bytes > contract.max_bytes:
-            raise TooLarge(limit_mb=contract.max_bytes >> 20)
-        item.version = answer[0]
 
-    async def _answering(self, modality: Modality, name: str | None) -> tuple[UUID, Card] | ThoracleError:
-        pinned = self.batch.pinned.get(modality)
-        try:
-            async with self.gateway.begin() as session:
-                if name is None and pinned is not None:
-                    version = await session.get_one(Version, UUID(pinned))
-                    if version.recalled_at is not None:
-                        raise Conflict("version_recalled")
-                elif name is None:
-                    raise Unavailable("no_version")
-                else:
-                    version = await answering(session, self.caller.tenant_id, modality, name)
-                return version.id, (await self.gateway.cards.of(session, [version.id]))[version.id]
-        except ThoracleError as problem:
-            return problem
-
-
-def _whole(line: Line, fields: JobFields, writer: BlobWriter) -> Item:
-    writer.close()
-    if writer.size_bytes == 0:
-        raise Unprocessable("input_empty")
-    media_type = sniff(writer.head)
-    if media_type is None:
-        raise UnsupportedInput
-    return Item(line.number, line.key, fields, writer.sha256, writer.size_bytes, media_type, writer)
+def _received(line: Line, got: BlobWriter | ThoracleError, group: BlobGroup) -> Item | Refusal:
+    if isinstance(got, ThoracleError):
+        return Refusal(line.number, line.key, got)
+    try:
+        return whole(line, line.fields(), got)
+    except StorageFull:
+        raise
+    except ThoracleError as problem:
+        group.drop(got)
+        return Refusal(line.number, line.key, problem)
 
 
 def _chunks(archive: Archive, lines: Lines) -> Iterator[Lines]:
@@ -235,29 +191,3 @@ def _chunks(archive: Archive, lines: Lines) -> Iterator[Lines]:
         size += (archive.size(line.source) or 0) if isinstance(line, Line) else 0
     if chunk:
         yield chunk
-
-
-def _row(item: Item) -> dict[str, Any]:
-    """An item as `batches.fill` takes it: JSON values under the names of columns."""
-    said = item.fields.model_dump(mode="json", include=set(_TOLD), exclude_none=True)
-    return {
-        **said,
-        "id": str(new_id()),
-        "input_id": str(new_id()),
-        "study_id": str(new_id()) if item.fields.study_id else None,
-        "study": item.fields.study_id,
-        "item": item.key,
-        "modality": item.modality,
-        "priority": PRIORITY_RANK[item.fields.priority],
-        "requested_id": str(item.version),
-        "sex": item.fields.sex,
-        "sha256": item.sha256,
-        "size_bytes": item.size_bytes,
-        "media_type": item.media_type,
-    }
-
-
-def _told(tenant: UUID, batch: UUID, refusal: Refusal) -> dict[str, Any]:
-    problem = refusal.problem
-    ids = {"batch_id": batch, "tenant_id": tenant, "item": refusal.key, "line": refusal.number}
-    return {**ids, "code": problem.code, "detail": problem.detail}

@@ -1,4 +1,4 @@
-"""The lines of a batch: CSV beside the files of an archive, or NDJSON that names stored inputs."""
+"""The lines of a batch: CSV in an archive, or NDJSON that names stored inputs, or files of the same form."""
 
 import csv
 import io
@@ -18,9 +18,13 @@ _KEY_LETTERS = 255
 
 @dataclass(frozen=True)
 class Line:
-    """One line: its number, what it points to (`file` or `sha256`), the item's key, and the other fields as texts."""
+    """One line: its number, what it points to, the item's key, and the other fields as texts.
+
+    `pointer` is `file`, then `source` is a name; or `sha256`, then it is a stored input's address.
+    """
 
     number: int
+    pointer: str
     source: str
     key: str
     texts: Mapping[str, str]
@@ -60,12 +64,15 @@ def from_csv(pieces: Iterable[bytes], most: int) -> Lines:
     return _once(found)
 
 
-def from_ndjson(pieces: Iterable[bytes], most: int) -> Lines:
-    """The lines of a list of stored inputs; `sha256` is needed in each. Raises Unprocessable."""
+def from_ndjson(pieces: Iterable[bytes], most: int, *, files: bool = False) -> Lines:
+    """The lines of a list of stored inputs: `sha256` is needed in each, or `file` where files come too.
+
+    Raises Unprocessable.
+    """
     lines = [(at, line) for at, line in enumerate(_text(pieces).split("\n"), 1) if line.strip()]
     if len(lines) > most:
         raise Unprocessable("batch_too_large", most=most)
-    return _once([_json_line(at, line) for at, line in lines])
+    return _once([_json_line(at, line, files) for at, line in lines])
 
 
 def _csv_line(number: int, header: list[str], row: list[str]) -> Line | Refusal:
@@ -75,7 +82,7 @@ def _csv_line(number: int, header: list[str], row: list[str]) -> Line | Refusal:
     return _line(number, dict(zip(header, row, strict=True)), "file")
 
 
-def _json_line(number: int, text: str) -> Line | Refusal:
+def _json_line(number: int, text: str, files: bool) -> Line | Refusal:
     try:
         values = json.loads(text) if len(text) <= _LINE_BYTES else None
     except (ValueError, RecursionError):
@@ -87,7 +94,8 @@ def _json_line(number: int, text: str) -> Line | Refusal:
     odd = next((name for name, value in plain.items() if not _is_plain(value)), None)
     if odd is not None:
         return Refusal(number, f"line {number}", FieldRefused(odd, "it is neither text nor a number."))
-    return _line(number, {name: str(value) for name, value in plain.items()}, "sha256")
+    pointer = "file" if files and "sha256" not in plain else "sha256"
+    return _line(number, {name: str(value) for name, value in plain.items()}, pointer)
 
 
 def _line(number: int, texts: dict[str, str], pointer: str) -> Line | Refusal:
@@ -98,7 +106,7 @@ def _line(number: int, texts: dict[str, str], pointer: str) -> Line | Refusal:
     if len(key) > _KEY_LETTERS or not key.isprintable():
         why = f"it is longer than {_KEY_LETTERS} letters or holds control characters."
         return Refusal(number, f"line {number}", FieldRefused("key", why))
-    return Line(number, source, key, texts)
+    return Line(number, pointer, source, key, texts)
 
 
 def _once(lines: Lines) -> Lines:

@@ -32,6 +32,16 @@ _BODY = {
             "application/zip": {
                 "schema": {"type": "string", "format": "binary", "description": "Files beside a manifest.csv"}
             },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["manifest"],
+                    "properties": {
+                        "manifest": {"type": "string", "description": 'First; a line each: {"file": ..., ...}'},
+                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    },
+                }
+            },
             "application/x-ndjson": {
                 "schema": {"type": "string", "description": 'A line each: {"sha256": ..., "modality": ..., ...}'}
             },

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api import replies
 from services.api.accept import answering
 from services.api.auth import Signed
-from services.api.bulk.submission import Again, Rerun, Submission
+from services.api.bulk.rerun import Again, Rerun
+from services.api.bulk.submission import Submission
 from services.api.bulk.views import BatchReceipt, receipt_view, view
 from services.api.gateway import of
 from services.api.idempotency import Key

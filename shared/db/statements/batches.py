@@ -15,9 +15,13 @@ from sqlalchemy.dialects.postgresql.dml import Insert as Upsert
 from sqlalchemy.sql.dml import Delete
 
 from shared.db.statements import jobs
-from shared.db.tables import Batch, BatchError, Job, JobInput
+from shared.db.tables import Batch, BatchError, Job, JobInput, Study
 
 SLICE = 500
+_SAID = (
+    *(Job.item, Job.modality, Job.priority, Job.requested_id, Job.client_ref, Job.subject_id),
+    *(Job.site, Job.device, Job.acquired_at, Job.age_years, Job.sex, Job.view),
+)
 _ID = PG_UUID(as_uuid=True)
 
 # The active version of every modality, as the claim would choose it for this tenant.
@@ -140,11 +144,12 @@ def page(tenant: UUID, before: UUID | None, limit: int) -> Select[Batch]:
     return query if before is None else query.where(Batch.id < before)
 
 
-def known(batch: UUID, items: Sequence[str]) -> Select[str | None, str]:
-    """Which of these items the batch has, and the sha256 of each one's input."""
+def known(batch: UUID, items: Sequence[str]) -> Select[*tuple[Any, ...]]:
+    """Which of these items the batch has, and what each one's job says."""
     return (
-        select(Job.item, JobInput.sha256)
+        select(*_SAID, JobInput.sha256, Study.external_id.label("study"))
         .join(JobInput, (JobInput.job_id == Job.id) & (JobInput.position == 0))
+        .outerjoin(Study, Study.id == Job.study_id)
         .where(Job.batch_id == batch, Job.item.in_(items))
     )
 

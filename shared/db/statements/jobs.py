@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, TextClause, any_, bindparam, or_, select, text
+from sqlalchemy import ColumnElement, Select, TextClause, any_, bindparam, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import aliased, defer
@@ -129,6 +129,14 @@ def visible(tenant: UUID) -> Select[*tuple[Any, ...]]:
 def page(tenant: UUID, wanted: Wanted, limit: int) -> Select[*tuple[Any, ...]]:
     """A page of a tenant's jobs, newest first."""
     return visible(tenant).where(*_conditions(wanted)).order_by(Job.id.desc()).limit(limit)
+
+
+def count(tenant: UUID, wanted: Wanted, most: int) -> Select[int]:
+    """How many of a tenant's jobs these are; counting ends at `most`."""
+    found = select(Job.id).outerjoin(Study, Study.id == Job.study_id)
+    return select(func.count()).select_from(
+        found.where(Job.tenant_id == tenant, *_conditions(wanted)).limit(most).subquery()
+    )
 
 
 def study(tenant: UUID, named: str, study_id: UUID | None) -> Select[Study]:

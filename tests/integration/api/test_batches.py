@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from shared.db.tables import Batch, Job, JobEvent, JobInput
 from shared.schemas import Modality, Role
-from tests.integration.api.support import PNG, WAV, Api, submitted
+from tests.integration.api.support import PNG, WAV, Api, serving, submitted
 
 ZIP, NDJSON = "application/zip", "application/x-ndjson"
 
@@ -293,3 +293,80 @@ def test_a_cut_upload_accepts_nothing_and_is_sent_again(api: Api, client: httpx.
     assert api.count(Job) == 0
     assert sent(client, body)["made"] == 3
     assert api.count(Job) == 3
+
+
+def formed(lines: list[dict[str, Any]], files: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
+    """The parts of a form: the manifest, then files."""
+    manifest = "".join(json.dumps(line) + "\n" for line in lines)
+    return [("manifest", (None, manifest)), *(("file", (name, body)) for name, body in files)]
+
+
+def test_a_form_brings_its_manifest_and_files(api: Api, client: httpx.Client) -> None:
+    stored = client.get(f"/v1/jobs/{submitted(client, WAV, modality='cough')}").json()["input"]["sha256"]
+    lines = [
+        {"file": "a/ü 1.wav", "modality": "cough", "age_years": 45},
+        {"file": "b.wav", "modality": "cough", "key": "second"},
+        {"file": "text.txt", "modality": "cough"},
+        {"file": "missing.wav", "modality": "cough"},
+        {"sha256": stored, "modality": "cough"},
+        {"file": "old.wav", "modality": "cough", "age_years": "old"},
+    ]
+    files = [("b.wav", WAV + b"b"), ("unnamed.wav", WAV + b"u"), ("a/ü 1.wav", WAV + b"a"), ("text.txt", b"text")]
+    files += [("b.wav", WAV + b"again"), ("old.wav", WAV + b"o")]
+    response = client.post("/v1/batches", files=formed(lines, files), headers={"Idempotency-Key": "k1"})
+    receipt = response.json()
+    assert (response.status_code, receipt["made"]) == (202, 3)
+    assert [(error["line"], error["code"]) for error in receipt["errors"]] == [
+        (3, "input_type_unknown"),
+        (4, "item_file_missing"),
+        (6, "field_invalid"),
+    ]
+    assert len(api.blobs()) == 3
+    again = client.post("/v1/batches", files=formed(lines, files), headers={"Idempotency-Key": "k1"}).json()
+    assert (again["made"], again["known"]) == (0, 3)
+
+
+def test_a_form_larger_than_one_transaction_comes_whole(api: Api, client: httpx.Client) -> None:
+    files = [(name, body) for name, body in sounds(1100).items()]
+    lines = [{"file": name, "modality": "cough"} for name, _ in files]
+    receipt = client.post("/v1/batches", files=formed(lines, files), headers={"Idempotency-Key": "k1"}).json()
+    assert (receipt["made"], receipt["errors"]) == (1100, [])
+    assert len(api.blobs()) == 1100
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ([("file", ("a.wav", WAV)), ("manifest", (None, '{"file": "a.wav"}'))], "manifest_first"),
+        ([*formed([{"file": "a.wav"}], []), ("other", (None, "x"))], "form_broken"),
+        (formed([], []), "batch_empty"),
+    ],
+)
+def test_a_form_that_is_none_leaves_nothing(
+    api: Api, client: httpx.Client, parts: list[tuple[str, Any]], code: str
+) -> None:
+    response = client.post("/v1/batches", files=parts, headers={"Idempotency-Key": "k1"})
+    assert response.json()["code"] == code
+    assert api.count(Job) == 0
+    assert api.blobs() == []
+
+
+def test_a_key_with_other_fields_is_told(api: Api, client: httpx.Client) -> None:
+    manifest = "file,modality,age_years\na.wav,cough,45\nb.wav,cough,\n"
+    files = {"a.wav": WAV, "b.wav": WAV + b"b"}
+    batch = sent(client, packed(files, manifest))["id"]
+    api.set_state(ids(api, batch)[1], "queued", age_years=30)  # as a header fills what the caller left open
+    other = sent(client, packed(files, manifest.replace("45", "46")))
+    assert [(error["key"], error["code"]) for error in other["errors"]] == [("a.wav", "item_changed")]
+    assert (other["made"], other["known"]) == (0, 1)
+    assert client.get(f"/v1/batches/{batch}").json()["refused"] == 0
+
+
+def test_too_many_stored_inputs_are_refused_before_any_job_is_made(api: Api, client: httpx.Client) -> None:
+    for at in range(3):
+        submitted(client, WAV + bytes([at]), modality="cough")
+    body = json.dumps({"from": {"modality": "cough"}}).encode()
+    with serving(api.settings.changed(max_batch_items=2), api.database) as small:
+        refused = send(small.client(), body, kind="application/json")
+    assert refused.json()["code"] == "batch_too_large"
+    assert api.count(Batch) == 0
