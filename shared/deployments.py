@@ -96,16 +96,23 @@ def promote(session: Session, version: Version, generation: int, why: Why) -> De
     return move(session, deployment, generation, "promote", (deployment.active_id, version.id), values, why)
 
 
-def rollback(session: Session, modality: str, why: Why, generation: int | None = None) -> Deployment:
+def rollback(session: Session, modality: str, why: Why, generation: int) -> Deployment:
     """Make the previous version active again. Raises Conflict: none, recalled, or somebody was faster."""
     deployment = find(session, modality)
     if deployment.previous_id is None:
         raise Conflict("nothing_to_roll_back_to")
     previous = session.get_one(Version, deployment.previous_id)
     usable(session, previous)
-    expected = deployment.generation if generation is None else generation
     values = {**without(deployment, previous.id), "active_id": previous.id, "previous_id": deployment.active_id}
-    return move(session, deployment, expected, "rollback", (deployment.active_id, previous.id), values, why)
+    return move(session, deployment, generation, "rollback", (deployment.active_id, previous.id), values, why)
+
+
+def prepare(session: Session, version: Version) -> Deployment:
+    """Tell workers to load a version ahead of a move. Raises Conflict: recalled, or another finding."""
+    deployment = usable(session, version)
+    session.execute(update(Deployment).where(Deployment.id == deployment.id).values(prepare_id=version.id))
+    session.expire(deployment)
+    return deployment
 
 
 def usable(session: Session, version: Version) -> Deployment:

@@ -1,13 +1,14 @@
 """`thoracle versions`, `promote`, `rollback`: which versions there are, and which one answers."""
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from cli.client import Client
+from cli.client import Client, ServerProblem
 from cli.output import Json, emit, facts, show, table, words
 from shared import archive, registry
 from shared.errors import ThoracleError
@@ -15,6 +16,7 @@ from shared.schemas import Modality
 from shared.settings import Settings
 
 _SHORTEST = 6
+_LONG_POLL_S = 20
 
 Reason = Annotated[str, typer.Option(help="Why; kept in the history.", prompt="Why")]
 
@@ -73,6 +75,23 @@ def _carried(artefact: registry.Artefact, file: Path, as_json: bool) -> None:
         facts({**said, "MB": f"{file.stat().st_size / 2**20:.1f}"})
 
 
+def prepare(
+    version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
+    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    json_: Json = False,
+) -> None:
+    """Let workers load and prove a version ahead of a move, and say who has it."""
+    with Client(Settings()) as client:
+        chosen = _choose(_all_versions(client, modality), version)
+        path = f"/v1/deployments/{chosen['modality']}/prepare"
+        found = client.call("POST", path, {"version": chosen["version"]["sha256"]})
+    if json_:
+        emit(found)
+        return
+    rows: list[list[object]] = [[one["worker"], one["state"], one["detail"]] for one in found["standings"]]
+    table("Workers", ("Worker", "State", "Why"), rows)
+
+
 def recall(
     version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
     reason: Reason,
@@ -120,6 +139,7 @@ app = typer.Typer(cls=_Listing, help="Which versions there are; recall one, carr
 app.command("list")(versions)
 app.command("export")(export)
 app.command("import")(import_)
+app.command("prepare")(prepare)
 app.command("recall")(recall)
 app.command("rerun")(rerun)
 
@@ -128,16 +148,34 @@ def promote(
     version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
     reason: Reason,
     modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    wait: Annotated[float, typer.Option(help="Most seconds for workers to load it.")] = 120.0,
     json_: Json = False,
 ) -> None:
-    """Make a version the active one. Fails when somebody else moves the pointer at the same time."""
+    """Make a version the active one, once every worker has it loaded and proven.
+
+    Fails when somebody else moves the pointer at the same time.
+    """
     with Client(Settings()) as client:
         chosen = _choose(_all_versions(client, modality), version)
         path = f"/v1/deployments/{chosen['modality']}"
         generation = client.get(path)["generation"]
         body = {"version": chosen["version"]["sha256"], "reason": reason}
-        deployment = client.call("PUT", path, body, {"If-Match": f'"{generation}"'})
+        deployment = _when_prepared(client, path, body, generation, wait)
     _moved(deployment, json_)
+
+
+def _when_prepared(client: Client, path: str, body: dict[str, Any], generation: int, wait: float) -> dict[str, Any]:
+    """Ask until workers are ready, `wait` seconds at most."""
+    until = time.monotonic() + wait
+    while True:
+        longest = max(0, min(_LONG_POLL_S, int(until - time.monotonic())))
+        try:
+            headers = {"If-Match": f'"{generation}"', "Prefer": f"wait={longest}"}
+            answer: dict[str, Any] = client.call("PUT", path, body, headers)
+            return answer
+        except ServerProblem as problem:
+            if problem.code != "not_prepared" or time.monotonic() >= until:
+                raise
 
 
 def rollback(

@@ -3,13 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.api.views import version_ref
 from shared.db.tables import Deployment, Version
 from shared.schemas import Card, Interval, Modality, OperatingPoint, VersionRef
 
-Pointers = tuple[Deployment, Version | None, Version | None, Version | None, Version | None]
+_MaybeVersion = Version | None
+Pointers = tuple[Deployment, _MaybeVersion, _MaybeVersion, _MaybeVersion, _MaybeVersion, _MaybeVersion]
 
 
 class DeploymentView(BaseModel):
@@ -23,6 +24,7 @@ class DeploymentView(BaseModel):
     canary: VersionRef | None
     canary_share: float
     shadow: VersionRef | None
+    preparing: VersionRef | None = Field(description="What workers load ahead of a move")
     changed_at: datetime
 
 
@@ -50,7 +52,7 @@ class VersionDetail(VersionSummary):
 
 def deployment_view(pointers: Pointers) -> DeploymentView:
     """One deployment."""
-    deployment, active, previous, canary, shadow = pointers
+    deployment, active, previous, canary, shadow, preparing = pointers
     return DeploymentView(
         modality=Modality(deployment.modality),
         finding=deployment.finding,
@@ -60,6 +62,7 @@ def deployment_view(pointers: Pointers) -> DeploymentView:
         canary=_maybe(canary),
         canary_share=deployment.canary_share,
         shadow=_maybe(shadow),
+        preparing=_maybe(preparing),
         changed_at=deployment.changed_at,
     )
 

@@ -34,6 +34,8 @@ ROLES: Table = {
     ("GET", "/v1/deployments"): ANYBODY,
     ("GET", "/v1/deployments/{modality}"): ANYBODY,
     ("PUT", "/v1/deployments/{modality}"): ADMIN,
+    ("POST", "/v1/deployments/{modality}/prepare"): ADMIN,
+    ("GET", "/v1/deployments/{modality}/prepare"): ADMIN,
     ("POST", "/v1/deployments/{modality}/rollback"): ADMIN,
     ("GET", "/v1/deployments/{modality}/history"): ANYBODY,
     ("GET", "/v1/recipes"): ADMIN,

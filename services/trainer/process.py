@@ -16,6 +16,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.trainer import datasets
+from services.trainer.proving import Prover
 from services.trainer.recipe import recipes
 from services.trainer.runs import AWAY, Held, RunLost, Runs
 from services.trainer.telling import RunStopped, Teller
@@ -40,6 +41,7 @@ class Trainer:
         self._settings, self._train = settings, train
         self._database = Database(settings)
         self._runs = Runs(settings, self._database, self.worker_id)
+        self._prover = Prover(settings, self._database)
         self._recipes = [
             {"name": recipe.name, "modality": recipe.modality.value, "finding": recipe.finding}
             for recipe in recipes().values()
@@ -47,6 +49,8 @@ class Trainer:
         self._stopping, self._rung, self._silent = threading.Event(), threading.Event(), threading.Event()
         self._work = threading.Thread(target=self._repeat, args=(self._drain, self._rest), name="work", daemon=True)
         self._pulse = threading.Thread(target=self._repeat, args=(self._beat, self._pause), name="pulse", daemon=True)
+        proving = (self._prover.look, self._pause)
+        self._prove = threading.Thread(target=self._repeat, args=proving, name="prove", daemon=True)
 
     def start(self) -> None:
         """Register this trainer, as soon as there is a database, and begin to look for runs."""
@@ -54,6 +58,7 @@ class Trainer:
             self._stopping.wait(self._settings.heartbeat_s)
         self.ring()
         self._pulse.start()
+        self._prove.start()
         self._work.start()
         _log.info("trainer_ready", recipes=len(self._recipes), datasets=len(self._datasets()))
 
@@ -73,6 +78,7 @@ class Trainer:
             self._give_back(held)
         self._silent.set()
         _join(self._pulse, grace)
+        _join(self._prove, grace)
         with suppress(*AWAY), self._database.begin() as session:
             session.execute(update(Worker).where(Worker.id == self.worker_id).values(stopped_at=func.now()))
         self._database.close()
@@ -159,7 +165,8 @@ class Trainer:
 
     def _report(self) -> dict[str, object]:
         resident = round(psutil.Process().memory_info().rss / 2**20, 1)
-        return {"resident_mb": resident, "recipes": self._recipes, "datasets": self._datasets()}
+        known = {"resident_mb": resident, "recipes": self._recipes, "datasets": self._datasets()}
+        return {**known, **self._prover.report()}
 
     def _beat(self) -> None:
         if (held := self.holding) is not None:

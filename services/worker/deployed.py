@@ -1,6 +1,7 @@
 """The versions this worker has loaded and proven. A claim names its version; pointers that move are loaded ahead."""
 
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,15 @@ from shared.schemas import Card
 from shared.settings import Settings
 from shared.telemetry import DEPLOYED
 
-_MOST_LOADED = 8
+_MOST_UNNAMED = 4  # versions kept that no pointer names: jobs asked for them
+_REFUSED_FOR_S = 30.0  # then looked at again: its files may have been restored
+_POINTERS = (
+    Deployment.active_id,
+    Deployment.previous_id,
+    Deployment.canary_id,
+    Deployment.shadow_id,
+    Deployment.prepare_id,
+)
 _log = structlog.get_logger()
 
 
@@ -42,42 +51,62 @@ class Deployed:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._generations: dict[str, int] = {}
+        self._named: frozenset[str] = frozenset()
+        self._refused: dict[str, tuple[str, float]] = {}
 
     def get(self, sha256: str) -> Loaded:
         """The loaded version, loaded and proven now if need be. Raises VersionInvalid."""
         with self._lock:
             if sha256 not in self._loaded:
                 self._loaded[sha256] = self._load(self._settings.versions_dir / sha256, sha256)
-                if len(self._loaded) > _MOST_LOADED:
-                    self._loaded.popitem(last=False)
+                self._forget()
             self._loaded.move_to_end(sha256)
             return self._loaded[sha256]
 
-    def follow(self) -> None:
-        """Load what the pointers name: the active version, and the previous one, so that a rollback finds it warm."""
-        for modality, generation, sha256 in self._pointers():
-            if self._generations.get(modality, 0) < generation or sha256 not in self._loaded:
-                self._try(modality, sha256)
+    def follow(self) -> bool:
+        """Load whatever a pointer names, so that every move finds it warm; True when that changed what is reported."""
+        before = self.report()
+        pointers = self._pointers()
+        self._named = frozenset(sha256 for _, _, sha256 in pointers)
+        self._refused = {sha256: why for sha256, why in self._refused.items() if sha256 in self._named}
+        for modality, generation, sha256 in pointers:
+            self._try(modality, sha256)
             self._generations[modality] = max(generation, self._generations.get(modality, 0))
             DEPLOYED.labels(modality).set(self._generations[modality])
+        return self.report() != before
 
     def report(self) -> dict[str, object]:
         """What is loaded, for the worker's own row."""
-        return {"loaded": list(self._loaded), "generations": dict(self._generations)}
+        refused = dict(self._refused)  # another thread may be adding to it
+        return {
+            "loaded": list(self._loaded),
+            "generations": dict(self._generations),
+            "refused": {sha256: why for sha256, (why, _) in refused.items()},
+        }
+
+    def _forget(self) -> None:
+        # The one that was just loaded is the last of them, and stays.
+        unnamed = [sha256 for sha256 in self._loaded if sha256 not in self._named]
+        for sha256 in unnamed[:-_MOST_UNNAMED]:
+            del self._loaded[sha256]
 
     def _pointers(self) -> list[tuple[str, int, str]]:
         query = (
             select(Deployment.modality, Deployment.generation, Version.sha256)
-            .join(Version, or_(Version.id == Deployment.active_id, Version.id == Deployment.previous_id))
+            .join(Version, or_(*(Version.id == pointer for pointer in _POINTERS)))
             .where(Deployment.modality.in_(self._settings.served), Version.recalled_at.is_(None))
         )
         with self._database.begin() as session:
             return [(row.modality, row.generation, row.sha256) for row in session.execute(query)]
 
     def _try(self, modality: str, sha256: str) -> None:
+        if sha256 in self._refused and time.monotonic() < self._refused[sha256][1]:
+            return
         try:
             self.get(sha256)
+            self._refused.pop(sha256, None)
         except VersionInvalid as error:
+            self._refused[sha256] = (error.detail, time.monotonic() + _REFUSED_FOR_S)
             _log.error("version_refused", modality=modality, version=sha256, detail=error.detail)
 
     def _load(self, folder: Path, sha256: str) -> Loaded:

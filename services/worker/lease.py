@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psutil
 import structlog
-from sqlalchemy import func, update
+from sqlalchemy import Update, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -46,7 +46,7 @@ class Pulse:
                 target=self._repeat, args=(settings.idle_look_s, engine.drain), name="looker", daemon=True
             ),
             threading.Thread(
-                target=self._repeat, args=(settings.deployment_look_s, deployed.follow), name="follower", daemon=True
+                target=self._repeat, args=(settings.deployment_look_s, self._follow), name="follower", daemon=True
             ),
         ]
 
@@ -97,10 +97,14 @@ class Pulse:
             for held in list(self._engine.holding.values()):
                 if session.execute(statements.heartbeat(held.id, self._settings.lease_s)).first() is None:
                     held.lost.set()
-            session.execute(
-                update(Worker).where(Worker.id == self._worker_id).values(seen_at=func.now(), report=self._report())
-            )
+            session.execute(self._told())
         self._reap()
+
+    def _follow(self) -> None:
+        """Tell at once what came of it: somebody may wait to promote a version until it is warm here."""
+        if self._deployed.follow():
+            with self._database.begin() as session:
+                session.execute(self._told())
 
     def _reap(self) -> None:
         with self._database.begin() as session:
@@ -112,6 +116,9 @@ class Pulse:
             fault("reaper.committed")
             LEASES_LOST.inc()
             _log.warning("lease_reaped", jobs=len(freed))
+
+    def _told(self) -> Update:
+        return update(Worker).where(Worker.id == self._worker_id).values(seen_at=func.now(), report=self._report())
 
     def _report(self) -> dict[str, object]:
         resident = psutil.Process().memory_info().rss

@@ -52,7 +52,7 @@ def test_of_many_promotions_one_wins(database: Database, candidate: Version) -> 
 
 def test_refusals_name_their_reason(database: Database, candidate: Version) -> None:
     with database.begin() as session, pytest.raises(Conflict) as refused:
-        rollback(session, "cough", Why("test", "nothing to go back to"))
+        rollback(session, "cough", Why("test", "nothing to go back to"), 1)
     assert refused.value.code == "nothing_to_roll_back_to"
     with database.begin() as session:
         session.execute(text("UPDATE versions SET finding = 'other' WHERE id = :id").bindparams(id=candidate.id))
@@ -86,7 +86,7 @@ def test_a_running_worker_follows(
             )
         assert answered_by() == "tiny-2"
         with database.begin() as session:
-            rollback(session, "cough", Why("test", "worse"))
+            rollback(session, "cough", Why("test", "worse"), 2)
         assert answered_by() == "tiny-1"
 
 

@@ -1,38 +1,32 @@
-"""Pointers: look, promote, roll back. A move names the generation it was decided on, and why."""
+"""Pointers: look, prepare, promote, roll back. A move names the generation it was decided on, and why."""
 
-import re
+import asyncio
+import time
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy.ext.asyncio import AsyncSession
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
 
-from services.api import cursor, replies
+from services.api import cursor, moves, replies
 from services.api.auth import Caller, Signed
 from services.api.gateway import of
+from services.api.moves import Body, IfMatch, Name, Reason
 from services.api.pointers import DeploymentView, deployment_view
+from services.api.prefer import Wait
+from services.api.preparation import NotPrepared, Preparation, preparation
 from services.api.problems import request_id
 from services.api.views import version_ref
 from shared import deployments
 from shared.db.statements import audit, versions
 from shared.deployments import Why
-from shared.errors import Conflict, NotFound, ThoracleError, Unprocessable
+from shared.errors import Conflict, NotFound
 from shared.faults import fault
 from shared.schemas import Modality, VersionRef
 
 router = APIRouter(tags=["deployments"])
 
-_PLAIN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=_PLAIN)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128, pattern=_PLAIN)]
-IfMatch = Annotated[str | None, Header(description='The generation that you looked at, as in `"3"`')]
-
-
-class Body(BaseModel):
-    """Base of the requests here: a field nobody knows is an error."""
-
-    model_config = ConfigDict(extra="forbid")
+_LOOK_S = 0.1  # between two looks at whether workers are ready
 
 
 class Promotion(Body):
@@ -40,6 +34,12 @@ class Promotion(Body):
 
     version: Name = Field(description="sha256 or name")
     reason: Reason
+
+
+class Candidate(Body):
+    """Which version workers shall load ahead of a move."""
+
+    version: Name = Field(description="sha256 or name")
 
 
 class Rollback(Body):
@@ -55,7 +55,7 @@ class Deployments(BaseModel):
 
 
 class Move(BaseModel):
-    """One move of a pointer."""
+    """One move of a pointer: `before` and `after` are the versions that `action` moved between."""
 
     generation: int
     action: str
@@ -72,18 +72,6 @@ class History(BaseModel):
 
     moves: list[Move]
     next: str | None
-
-
-class Missing(ThoracleError):
-    """A change that does not say what it was decided on."""
-
-    code, status = "precondition_required", 428
-
-
-class Stale(ThoracleError):
-    """Somebody else was faster."""
-
-    code, status = "generation_stale", 412
 
 
 @router.get("/v1/deployments", summary="Which versions answer")
@@ -103,8 +91,42 @@ async def listed(request: Request, caller: Signed) -> Deployments:
 async def one(request: Request, caller: Signed, modality: Modality) -> Response:
     """Its ETag is the generation, for If-Match."""
     async with of(request).begin() as session:
-        view = await _read(session, caller, modality)
-    return _answer(view)
+        view = await moves.read(session, caller, modality)
+    return moves.answer(view)
+
+
+@router.post(
+    "/v1/deployments/{modality}/prepare",
+    status_code=202,
+    summary="Let workers load a version ahead of a move",
+    responses=replies.errors(404, 409, 422),
+)
+async def prepare(request: Request, caller: Signed, modality: Modality, body: Candidate) -> Preparation:
+    """Changes nothing that answers. Ask with GET until it is `ready`."""
+    await _prepare(request, caller, modality, body.version)
+    return await prepared(request, caller, modality, body.version)
+
+
+@router.get(
+    "/v1/deployments/{modality}/prepare",
+    summary="Who has a version loaded and proven",
+    responses=replies.errors(404, 422),
+)
+async def prepared(
+    request: Request,
+    caller: Signed,
+    modality: Modality,
+    version: Annotated[Name | None, Query(description="sha256 or name; else the one that is being prepared")] = None,
+) -> Preparation:
+    """The workers that serve the modality; a trainer where there are none."""
+    gateway = of(request)
+    async with gateway.begin() as session:
+        being = (await moves.read(session, caller, modality)).preparing
+        name = version or (being.sha256 if being else None)
+        if name is None:
+            raise NotFound("nothing_prepared")
+        candidate = await moves.named(session, modality, name)
+        return await preparation(session, gateway.settings, modality, candidate)
 
 
 @router.put(
@@ -114,25 +136,25 @@ async def one(request: Request, caller: Signed, modality: Modality) -> Response:
     responses=replies.errors(404, 409, 412, 422, 428),
 )
 async def promote(
-    request: Request, caller: Signed, modality: Modality, body: Promotion, if_match: IfMatch = None
+    request: Request, caller: Signed, modality: Modality, body: Promotion, wait: Wait, if_match: IfMatch = None
 ) -> Response:
-    """Compare and swap: only if nobody moved the pointer since the generation in If-Match."""
-    generation = _generation(if_match)
-    if generation is None:
-        raise Missing
-    async with of(request).begin() as session:
-        version = await session.scalar(versions.named(modality, body.version))
-        if version is None:
-            raise Unprocessable("version_unknown")
+    """Compare and swap: only if nobody moved the pointer since the generation in If-Match.
+
+    Only when every live worker that serves the modality has the version loaded, verified, proven and warm: else they
+    are told to, and the answer is 409 `not_prepared` (with `Prefer: wait=20` not before so many seconds).
+    """
+    generation, until = moves.required(if_match), time.monotonic() + wait
+    while True:
         try:
-            await session.run_sync(
-                lambda sync: deployments.promote(sync, version, generation, Why(actor(caller), body.reason))
-            )
-        except Conflict as conflict:
-            raise _stale(conflict) from conflict
-        view = await _moved(session, caller, modality, "deployment.promote", request)
+            view = await _promoted(request, caller, modality, body, generation)
+            break
+        except NotPrepared:
+            await _prepare(request, caller, modality, body.version)
+            if time.monotonic() >= until:
+                raise
+            await asyncio.sleep(_LOOK_S)
     fault("promote.committed")
-    return _answer(view)
+    return moves.answer(view)
 
 
 @router.post(
@@ -144,18 +166,20 @@ async def promote(
 async def roll_back(
     request: Request, caller: Signed, modality: Modality, body: Rollback, if_match: IfMatch = None
 ) -> Response:
-    """Without If-Match it rolls back whatever is active now: in an emergency nobody looks up a number first."""
-    generation = _generation(if_match)
-    async with of(request).begin() as session:
+    """Without If-Match it rolls back whatever is active now: in an emergency nobody looks up a number first.
+
+    Nobody is waited for: workers keep the previous version warm, and one that does not loads it at its next claim.
+    """
+    generation = moves.generation_of(if_match)
+    while True:
         try:
-            await session.run_sync(
-                lambda sync: deployments.rollback(sync, modality, Why(actor(caller), body.reason), generation)
-            )
-        except Conflict as conflict:
-            raise _stale(conflict) from conflict
-        view = await _moved(session, caller, modality, "deployment.rollback", request)
+            view = await _rolled_back(request, caller, modality, body, generation)
+            break
+        except moves.Stale:
+            if generation is not None:
+                raise
     fault("promote.committed")
-    return _answer(view)
+    return moves.answer(view)
 
 
 @router.get(
@@ -174,7 +198,7 @@ async def history(
     statement = versions.history(caller.tenant_id, modality, cursor.to_int(after), limit + 1)
     async with of(request).begin() as session:
         rows = (await session.execute(statement)).all()
-    moves = [
+    found = [
         Move(
             generation=event.generation,
             action=event.action,
@@ -187,41 +211,50 @@ async def history(
         )
         for event, earlier, later in rows[:limit]
     ]
-    return History(moves=moves, next=cursor.encode(rows[limit - 1][0].id) if len(rows) > limit else None)
+    return History(moves=found, next=cursor.encode(rows[limit - 1][0].id) if len(rows) > limit else None)
 
 
-async def _moved(
-    session: AsyncSession, caller: Caller, modality: Modality, action: str, request: Request
+async def _promoted(
+    request: Request, caller: Caller, modality: Modality, body: Promotion, generation: int
 ) -> DeploymentView:
-    await session.execute(audit.event(caller, action, "deployment", modality, request_id(request)))
-    return await _read(session, caller, modality)
+    gateway = of(request)
+    async with gateway.begin() as session:
+        version = await moves.named(session, modality, body.version)
+        proof = await preparation(session, gateway.settings, modality, version)
+        why = Why(moves.actor(caller), body.reason, proof.evidence)
+        try:
+            await session.run_sync(lambda sync: deployments.promote(sync, version, generation, why))
+        except Conflict as conflict:
+            raise moves.as_precondition(conflict) from conflict
+        proof.require()  # after what is final: nobody waits for a move that will be refused all the same
+        return await moves.moved(session, caller, modality, "deployment.promote", request)
 
 
-async def _read(session: AsyncSession, caller: Caller, modality: Modality) -> DeploymentView:
-    row = (await session.execute(versions.deployments(caller.tenant_id, modality))).first()
-    if row is None:
-        raise NotFound("no_version")
-    return deployment_view(tuple(row))
+async def _rolled_back(
+    request: Request, caller: Caller, modality: Modality, body: Rollback, generation: int | None
+) -> DeploymentView:
+    gateway, evidence = of(request), {}
+    async with gateway.begin() as session:
+        now = await moves.read(session, caller, modality)
+        if now.previous is not None:
+            previous = await moves.named(session, modality, now.previous.sha256)
+            proof = await preparation(session, gateway.settings, modality, previous)
+            proof.require_nobody_refuses()
+            evidence = proof.evidence
+        why, expected = Why(moves.actor(caller), body.reason, evidence), generation or now.generation
+        try:
+            await session.run_sync(lambda sync: deployments.rollback(sync, modality, why, expected))
+        except Conflict as conflict:
+            raise moves.as_precondition(conflict) from conflict
+        return await moves.moved(session, caller, modality, "deployment.rollback", request)
 
 
-def _answer(view: DeploymentView) -> Response:
-    headers = {"ETag": f'"{view.generation}"', "Cache-Control": "private, no-cache"}
-    return Response(view.model_dump_json(), headers=headers, media_type="application/json")
-
-
-def _generation(if_match: str | None) -> int | None:
-    if if_match is None:
-        return None
-    found = re.fullmatch(r'\s*(?:W/)?"?(\d{1,15})"?\s*', if_match)
-    if found is None:
-        raise Stale
-    return int(found[1])
-
-
-def _stale(conflict: Conflict) -> ThoracleError:
-    return Stale() if conflict.code == "generation_stale" else conflict
-
-
-def actor(caller: Caller) -> str:
-    """A caller's name in the history."""
-    return f"{caller.tenant}/{caller.name}"
+async def _prepare(request: Request, caller: Caller, modality: Modality, name: str) -> None:
+    async with of(request).begin() as session:
+        version = await moves.named(session, modality, name)
+        being = (await moves.read(session, caller, modality)).preparing
+        if being is None or being.sha256 != version.sha256:
+            await session.run_sync(lambda sync: deployments.prepare(sync, version))
+            await session.execute(
+                audit.event(caller, "deployment.prepare", "version", version.sha256, request_id(request))
+            )

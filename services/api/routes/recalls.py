@@ -15,9 +15,9 @@ from services.api.bulk.submission import Submission
 from services.api.bulk.views import BatchReceipt, receipt_view, view
 from services.api.gateway import of
 from services.api.idempotency import Key
+from services.api.moves import Body, Reason, actor
 from services.api.pointers import DeploymentView, deployment_view
 from services.api.problems import request_id
-from services.api.routes.deployments import Body, Reason, actor
 from services.api.views import version_ref
 from shared.db.statements import audit, versions
 from shared.db.tables import Version

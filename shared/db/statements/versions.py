@@ -12,6 +12,16 @@ from shared.db.tables import Deployment, DeploymentEvent, Version
 # Cards are long and never change: `services.api.cards` keeps them.
 _LIGHT = defer(Version.card, raiseload=True)
 
+_PROVERS = text(
+    """
+    SELECT host, pid, :modality = ANY (modalities) AS serves,
+           COALESCE(report -> 'loaded', '[]') AS loaded, COALESCE(report -> 'refused', '{}') AS refused
+    FROM workers
+    WHERE stopped_at IS NULL AND seen_at > now() - make_interval(secs => :seconds)
+      AND (:modality = ANY (modalities) OR report ? 'recipes')
+    ORDER BY started_at
+    """
+)
 _USED = text(
     """
     SELECT (SELECT count(*) FROM jobs WHERE version_id = :version AND state = 'succeeded') AS answered,
@@ -56,13 +66,13 @@ def of_modality(modality: str, limit: int = 500) -> Select[Version]:
 
 def deployments(tenant: UUID, modality: str | None = None) -> Select[*tuple[Any, ...]]:
     """Deployments that concern a tenant, with the versions they point to."""
-    to_active, previous, canary, shadow = (aliased(Version, name=name) for name in ("active", "prev", "canary", "shad"))
+    pointers = ("active", "previous", "canary", "shadow", "prepare")
+    named = {pointer: aliased(Version, name=f"to_{pointer}") for pointer in pointers}
+    query = select(Deployment, *named.values()).select_from(Deployment)
+    for pointer, version in named.items():
+        query = query.outerjoin(version, version.id == getattr(Deployment, f"{pointer}_id"))
     query = (
-        select(Deployment, to_active, previous, canary, shadow)
-        .outerjoin(to_active, to_active.id == Deployment.active_id)
-        .outerjoin(previous, previous.id == Deployment.previous_id)
-        .outerjoin(canary, canary.id == Deployment.canary_id)
-        .outerjoin(shadow, shadow.id == Deployment.shadow_id)
+        query.options(*(defer(version.card, raiseload=True) for version in named.values()))
         .where(_concerns(tenant))
         .order_by(Deployment.modality, Deployment.tenant_id.nulls_last())
     )
@@ -82,6 +92,14 @@ def history(tenant: UUID, modality: str, before: int | None, limit: int) -> Sele
         .limit(limit)
     )
     return query if before is None else query.where(DeploymentEvent.id < before)
+
+
+def provers(modality: str, seconds: float) -> TextClause:
+    """Live workers that serve a modality (`serves`) and live trainers: what each has loaded, and what it refused why.
+
+    Alive: it wrote its row within so many seconds.
+    """
+    return _PROVERS.bindparams(modality=modality, seconds=seconds)
 
 
 def without_active() -> Select[str]:
