@@ -1,9 +1,10 @@
 """Celery on Redis as a doorbell: a message says "there is work". Losing one costs seconds, never a job."""
 
 import threading
+from collections.abc import Sequence
 
 import structlog
-from celery import Celery
+from celery import Celery, signals
 from kombu import Queue  # type: ignore[attr-defined]
 from kombu.exceptions import OperationalError
 
@@ -13,6 +14,7 @@ from shared.settings import Settings
 WORK_TASK = "thoracle.work"
 TRAIN_TASK = "thoracle.train"
 TRAINING = "training"  # the queue of training runs, and what to call `Waker.wake` with
+_LISTEN_AGAIN_S = 5.0
 _log = structlog.get_logger()
 
 
@@ -58,6 +60,27 @@ def celery_app(settings: Settings) -> Celery:
 
 def _queues(settings: Settings) -> list[Queue]:
     return [Queue(queue_name(modality)) for modality in settings.served]  # type: ignore[no-untyped-call]
+
+
+def listen(app: Celery, queues: Sequence[str], name: str) -> None:
+    """Run the application's tasks on this thread, one at a time, until SIGTERM or Ctrl-C.
+
+    Celery ends over an error of Redis that it does not know (a full one's, say). The process must not, for it finds
+    work without Redis: it listens again.
+    """
+    told = threading.Event()
+
+    def tell(**_: object) -> None:
+        told.set()
+
+    signals.worker_shutting_down.connect(tell, weak=False)
+    # prefork could not start the sandbox's children; solo keeps the straight line.
+    options = ["--pool=solo", f"--queues={','.join(queues)}", "--loglevel=WARNING", f"--hostname={name}@%h"]
+    while not told.is_set():
+        app.worker_main(["worker", *options, "--without-gossip", "--without-mingle", "--without-heartbeat"])
+        if not told.is_set():
+            _log.warning("doorbell_ended")
+            told.wait(_LISTEN_AGAIN_S)
 
 
 class Waker:

@@ -18,7 +18,7 @@ def main() -> None:
     os.nice(max(0, settings.trainer_nice - os.nice(0)))  # here, since a thread inherits it from the one that starts it
     from services.trainer.process import Trainer
     from shared.faults import arm
-    from shared.queue import TRAIN_TASK, TRAINING, celery_app
+    from shared.queue import TRAIN_TASK, TRAINING, celery_app, listen
     from shared.telemetry import configure_logging
 
     configure_logging(settings, "trainer")
@@ -34,8 +34,7 @@ def main() -> None:
 
     try:
         trainer.start()
-        options = ["--pool=solo", f"--queues={TRAINING}", "--loglevel=WARNING", f"--hostname={trainer.worker_id}@%h"]
-        app.worker_main(["worker", *options, "--without-gossip", "--without-mingle", "--without-heartbeat"])
+        listen(app, [TRAINING], str(trainer.worker_id))
     finally:
         if not trainer.close(_GRACE_S):
             os._exit(0)  # a thread within torch cannot be stopped in another way

@@ -16,7 +16,7 @@ def main() -> None:
     from services.worker.parts import Parts
     from services.worker.tasks import register
     from shared.faults import arm
-    from shared.queue import celery_app, queue_name
+    from shared.queue import celery_app, listen, queue_name
     from shared.telemetry import configure_logging
 
     settings = Settings()
@@ -31,10 +31,7 @@ def main() -> None:
         parts.start()
         if settings.worker_metrics_port:
             start_http_server(settings.worker_metrics_port, settings.host)
-        queues = ",".join(queue_name(modality) for modality in settings.served)
-        # prefork could not start the sandbox's children; solo keeps the straight line.
-        options = ["--pool=solo", f"--queues={queues}", "--loglevel=WARNING", f"--hostname={parts.worker_id}@%h"]
-        app.worker_main(["worker", *options, "--without-gossip", "--without-mingle", "--without-heartbeat"])
+        listen(app, [queue_name(modality) for modality in settings.served], str(parts.worker_id))
     finally:
         parts.close()
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import time
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -28,6 +29,9 @@ Bytes = NDArray[np.uint8]
 
 def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int) -> None:
     """Attach to the slots, give up everything else, then answer requests until the parent hangs up."""
+    # The memory is the parent's. Should its resource tracker have been killed, then ours would take the memory from all
+    # others when this process ends.
+    resource_tracker.register = lambda *_: None
     slots = SharedMemory(slots_name)
     assert slots.buf is not None
     memory = np.frombuffer(slots.buf, np.uint8)

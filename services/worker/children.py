@@ -6,6 +6,7 @@ import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from multiprocessing.shared_memory import SharedMemory
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from services.worker import child
 from shared.settings import Settings
 
+_TRIES, _PAUSE_S = 10, 0.2
 Bytes = NDArray[np.uint8]
 
 
@@ -89,13 +91,16 @@ class Nursery:
 
     def child(self) -> Child:
         """A new child. The first one waits for the fork server to load the libraries (seconds)."""
-        try:
-            return Child(self._context, self._arguments)
-        except (EOFError, OSError):  # the fork server was killed just now; asking again starts another
-            return Child(self._context, self._arguments)
+        for _ in range(_TRIES):
+            # The fork server may have been killed just now: it refuses until it is quite dead, then another is started.
+            with suppress(EOFError, OSError):
+                return Child(self._context, self._arguments)
+            time.sleep(_PAUSE_S)
+        return Child(self._context, self._arguments)
 
     def close(self) -> None:
         """Free the slots."""
         del self.slots  # a view keeps the shared memory from being closed
         self._memory.close()
-        self._memory.unlink()
+        with suppress(FileNotFoundError):
+            self._memory.unlink()

