@@ -17,7 +17,7 @@ from shared.db.engine import Database
 from shared.db.migrate import upgrade
 from shared.schemas import Role
 from shared.settings import Settings
-from tests.support.stack import Process, process, wait_for
+from tests.support.stack import Process, process, wait_for, worker
 
 
 @dataclass
@@ -39,6 +39,11 @@ class Bench:
         child = self.start("services.api", **changes)
         wait_for(lambda: _answers(self.settings.base_url), 60, "the gateway answers")
         return child
+
+    def worker(self, **changes: str) -> Process:
+        """A worker that has registered itself: its versions are loaded."""
+        log = self.settings.home / "services.worker.log"
+        return self._exit.enter_context(worker(self.settings, self.database, log, **changes))
 
     def key(self, *roles: Role, tenant: str = "north") -> str:
         """A key of a new principal with these roles; all of them when none are named."""

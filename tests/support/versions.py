@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from shared.registry import seal
 from shared.runtimes import open_graph
-from shared.schemas import Card, Modality
+from shared.schemas import Card, Modality, Step
 from shared.transforms.pipelines import PIPELINES
 
 _ODD = {
@@ -77,8 +77,9 @@ def card(
     media_types: list[str],
     scores: list[float],
     distances: list[float],
+    steps: list[Step] | None = None,
 ) -> Card:
-    """The card of a version that only tests use."""
+    """The card of a version that only tests and measurements use."""
     half = {"value": 0.5, "low": 0.4, "high": 0.6}
     return Card.model_validate(
         {
@@ -88,7 +89,7 @@ def card(
             "name": name,
             "labels": {"present": "present", "absent": "absent"},
             "input": {"media_types": media_types, "summary": "anything a test sends"},
-            "pipeline": PIPELINES[recipe],
+            "pipeline": PIPELINES[recipe] if steps is None else steps,
             "tensor": {"shape": shape},
             "runtime": {"engine": "onnxruntime"},
             "calibration": {"prevalence": 0.5},
