@@ -12,7 +12,7 @@ from services.api.auth import Caller
 from services.api.gateway import Gateway
 from services.api.idempotency import Repeatable
 from services.api.intake import Upload
-from services.api.reading import Shown
+from services.api.looks import Shown
 from shared.db.statements import audit, submissions, versions
 from shared.db.tables import PRIORITY_RANK, Version, new_id
 from shared.errors import Conflict, TooLarge, Unavailable, Unprocessable, UnsupportedInput

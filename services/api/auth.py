@@ -59,9 +59,8 @@ async def authenticate(request: Request) -> Caller:
     request.scope["state"]["rated"] = digest  # whose account the body's bytes go to
     if kind == "session" and request.method not in _SAFE:
         require_same_origin(request)
-    async with of(request).look() as connection:
-        row = (await connection.execute(statements.holder(digest, kind))).one_or_none()
-    if row is None:
+    row = await of(request).looks.holders.get(digest)
+    if row is None or row.kind != kind:
         raise Unauthenticated
     roles = frozenset(Role(role) for role in row.roles if not row.scopes or role in row.scopes)
     return Caller(row.tenant_id, row.tenant, row.principal_id, row.name, row.principal_kind, roles, row.id, kind)
@@ -110,8 +109,8 @@ async def sign_in_with_link(gateway: Gateway, secret: str, request_id: str | Non
 async def sign_in_with_key(gateway: Gateway, secret: str, request_id: str | None = None) -> str:
     """Return the secret of a new session with the rights of a key (`thk_...`). Raises Unauthenticated."""
     async with gateway.begin() as session:
-        row = (await session.execute(statements.holder(people.digest(secret), "key"))).one_or_none()
-        if row is None:
+        row = (await session.execute(statements.holders([people.digest(secret)]))).one_or_none()
+        if row is None or row.kind != "key":
             raise Unauthenticated
         return await _open_session(gateway, session, row.tenant_id, row.principal_id, row.scopes, request_id)
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from services.api.admission import Admission
 from services.api.cards import Cards
+from services.api.looks import Looks
 from services.api.rates import Rates
 from services.api.upkeep import Upkeep
 from services.api.watch import Watcher
@@ -30,6 +31,7 @@ class Gateway:
     watcher: Watcher = field(init=False)
     run_watcher: Watcher = field(init=False)
     cards: Cards = field(init=False)
+    looks: Looks = field(init=False)
     admission: Admission = field(init=False)
     rates: Rates = field(init=False)
     upkeep: Upkeep = field(init=False)
@@ -42,6 +44,7 @@ class Gateway:
         self.watcher = Watcher(self.engine)
         self.run_watcher = Watcher(self.engine, training.ended)
         self.cards = Cards()
+        self.looks = Looks(self.engine, self.cards, self.settings.base_url)
         self.admission = Admission(self.settings, self.engine)
         self.rates = Rates(self.settings)
         self.upkeep = Upkeep(self.settings, self.engine)

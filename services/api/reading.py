@@ -1,26 +1,18 @@
 """Reading a tenant's jobs: rows, cards and the audit row in one transaction. What is another's is unknown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.auth import Caller
 from services.api.gateway import Gateway
-from services.api.views import JobRow, Outlook, job_view, versions_of
+from services.api.looks import Asked, Shown
+from services.api.views import JobRow, job_view, versions_of
 from shared.db.statements import audit, jobs
 from shared.db.tables import Job
 from shared.errors import NotFound
-from shared.schemas import JobState, JobView
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A job as it is shown, and after how many seconds it is worth asking again while it is open."""
-
-    view: JobView
-    retry_after_s: int | None
+from shared.schemas import JobView
 
 
 async def find_row(session: AsyncSession, tenant: UUID, job_id: UUID) -> JobRow:
@@ -34,23 +26,15 @@ async def find_row(session: AsyncSession, tenant: UUID, job_id: UUID) -> JobRow:
 
 async def job(gateway: Gateway, caller: Caller, job_id: UUID, request_id: str | None) -> Shown:
     """One job, and the audit row that says who read it. Raises NotFound."""
-    async with gateway.begin() as session:
-        shown = await show(gateway, session, await find_row(session, caller.tenant_id, job_id))
-        await session.execute(audit.event(caller, "job.read", "job", str(job_id), request_id))
+    shown = await gateway.looks.jobs.get(Asked(caller, job_id, request_id))
+    if shown is None:
+        raise NotFound
     return shown
 
 
 async def show(gateway: Gateway, session: AsyncSession, row: JobRow) -> Shown:
     """A row as it is shown, with its place in the queue."""
-    outlook = None
-    if row.is_open:
-        found = (await session.execute(jobs.outlook(row.job))).one()
-        outlook = Outlook(found.ahead, found.drained, found.now)
-    cards = await gateway.cards.of(session, versions_of([row]))
-    view = job_view(row, cards, gateway.settings.base_url, outlook)
-    if outlook is None:
-        return Shown(view, None)
-    return Shown(view, outlook.retry_after_s if view.status == JobState.QUEUED else 1)
+    return (await gateway.looks.shown(session, [row]))[0]
 
 
 async def page(

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from services.api.looks import Shown
 from services.api.prefer import etag_of, has_already
-from services.api.reading import Shown
 
 _NONE: Mapping[str, str] = {}
 _PRIVATE = {"Cache-Control": "private, no-cache"}

@@ -136,8 +136,7 @@ async def _changed(session: AsyncSession, statement: TextClause, action: str) ->
 
 async def _wait_if_theirs(request: Request, caller: Signed, job_id: UUID, seconds: int) -> None:
     gateway = of(request)
-    async with gateway.look() as connection:
-        state = await connection.scalar(jobs.state(caller.tenant_id, job_id))
+    state = await gateway.looks.states.get((caller.tenant_id, job_id))
     if state is None:
         raise NotFound
     if state not in TERMINAL:

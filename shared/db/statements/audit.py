@@ -34,13 +34,31 @@ class Actor:
 
 def event(who: Who, action: str, object_type: str, object_id: str | None, request_id: str | None) -> Insert:
     """Remember that somebody did something to one thing."""
-    return insert(AuditEvent).values(_row(who, action, object_type, object_id, request_id))
+    return insert(AuditEvent).values(row(who, action, object_type, object_id, request_id))
 
 
 def events(who: Who, action: str, object_type: str, ids: Iterable[str], request_id: str | None) -> Insert:
     """Remember that somebody did the same to several things; to none of them is a row too."""
-    rows = [_row(who, action, object_type, object_id, request_id) for object_id in ids]
-    return insert(AuditEvent).values(rows or [_row(who, action, object_type, None, request_id)])
+    rows = [row(who, action, object_type, object_id, request_id) for object_id in ids]
+    return insert(AuditEvent).values(rows or [row(who, action, object_type, None, request_id)])
+
+
+def added() -> Insert:
+    """Remember the rows that it is executed with: who did what to which thing may differ from row to row."""
+    return insert(AuditEvent)
+
+
+def row(who: Who, action: str, object_type: str, object_id: str | None, request_id: str | None) -> dict[str, Any]:
+    """One event's columns."""
+    return {
+        "tenant_id": who.tenant_id,
+        "principal_id": who.principal_id,
+        "credential_id": who.credential_id,
+        "action": action,
+        "object_type": object_type,
+        "object_id": object_id,
+        "request_id": request_id,
+    }
 
 
 def page(
@@ -61,15 +79,3 @@ def page(
     if object_id is not None:
         query = query.where(AuditEvent.object_id == object_id)
     return query
-
-
-def _row(who: Who, action: str, object_type: str, object_id: str | None, request_id: str | None) -> dict[str, Any]:
-    return {
-        "tenant_id": who.tenant_id,
-        "principal_id": who.principal_id,
-        "credential_id": who.credential_id,
-        "action": action,
-        "object_type": object_type,
-        "object_id": object_id,
-        "request_id": request_id,
-    }

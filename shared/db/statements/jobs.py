@@ -6,7 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, TextClause, any_, bindparam, func, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SmallInteger,
+    Text,
+    TextClause,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import aliased, defer
@@ -27,23 +40,39 @@ _WORKERS_ALIVE = text(
     """
 )
 
+_IDS = ARRAY(PG_UUID(as_uuid=True))
+
 # Both counts are bounded and see the tenant's own jobs alone: how busy others are is not his to know, and the turns
-# that hospitals take are in his own drain rate already.
-_OUTLOOK = text(
+# that hospitals take are in his own drain rate already, which is counted once however many of his jobs are asked for.
+_OUTLOOKS = text(
     """
-    SELECT (SELECT count(*) FROM (
+    WITH asked AS (
+        SELECT * FROM unnest(:jobs, :tenants, :modalities, :priorities) AS a(id, tenant_id, modality, priority)
+    ),
+    done AS (
+        SELECT lane.tenant_id, lane.modality, (
+            SELECT count(*) FROM (
                 SELECT FROM jobs
-                WHERE tenant_id = :tenant AND modality = :modality AND state = 'queued'
-                  AND (priority < :priority OR (priority = :priority AND id < :job))
-                LIMIT 1000) AS before) AS ahead,
-           (SELECT count(*) FROM (
-                SELECT FROM jobs
-                WHERE finished_at > now() - interval '60 seconds' AND tenant_id = :tenant AND modality = :modality
-                  AND state <> 'cancelled'
-                LIMIT 5000) AS done) AS drained,
-           now() AS now
+                WHERE finished_at > now() - interval '60 seconds' AND tenant_id = lane.tenant_id
+                  AND modality = lane.modality AND state <> 'cancelled'
+                LIMIT 5000) AS ended) AS drained
+        FROM (SELECT DISTINCT tenant_id, modality FROM asked) AS lane
+    )
+    SELECT a.id, (
+               SELECT count(*) FROM (
+                   SELECT FROM jobs
+                   WHERE tenant_id = a.tenant_id AND modality = a.modality AND state = 'queued'
+                     AND (priority < a.priority OR (priority = a.priority AND id < a.id))
+                   LIMIT 1000) AS before) AS ahead,
+           done.drained, now() AS now
+    FROM asked a JOIN done ON (done.tenant_id, done.modality) = (a.tenant_id, a.modality)
     """
-).bindparams(bindparam("tenant", type_=PG_UUID(as_uuid=True)), bindparam("job", type_=PG_UUID(as_uuid=True)))
+).bindparams(
+    bindparam("jobs", type_=_IDS),
+    bindparam("tenants", type_=_IDS),
+    bindparam("modalities", type_=ARRAY(Text)),
+    bindparam("priorities", type_=ARRAY(SmallInteger)),
+)
 
 # The claim loses its hold of the row with the same statement, so a worker that still computes cannot write any more.
 _CANCEL = text(
@@ -88,7 +117,7 @@ _RETRY = text(
 
 # Ten times a second with all that is waited for: one array, because a thousand parameters cost more than the look.
 _ENDED = select(Job.id).where(
-    Job.id == any_(bindparam("ids", type_=ARRAY(PG_UUID(as_uuid=True)))),
+    Job.id == any_(bindparam("ids", type_=_IDS)),
     Job.state.in_([str(state) for state in TERMINAL]),
 )
 
@@ -103,6 +132,13 @@ _WHOLE = (
     .outerjoin(_REQUESTED, _REQUESTED.id == Job.requested_id)
     .options(defer(_ANSWERING.card, raiseload=True), defer(_REQUESTED.card, raiseload=True))
 )
+
+# Pairs, so that whoever asks for a job names the hospital that it must be of.
+_PAIRED = tuple_(Job.tenant_id, Job.id).in_(
+    select(func.unnest(bindparam("tenants", type_=_IDS)), func.unnest(bindparam("jobs", type_=_IDS)))
+)
+_AMONG = _WHOLE.where(_PAIRED)
+_STATES = select(Job.tenant_id, Job.id, Job.state).where(_PAIRED)
 
 
 @dataclass(frozen=True)
@@ -147,9 +183,14 @@ def study(tenant: UUID, named: str, study_id: UUID | None) -> Select[Study]:
     return select(Study).where(Study.tenant_id == tenant, or_(*either)).limit(1)
 
 
-def state(tenant: UUID, job_id: UUID) -> Select[str]:
-    """The state of a tenant's job, and nothing else of it."""
-    return select(Job.state).where(Job.tenant_id == tenant, Job.id == job_id)
+def among(pairs: Sequence[tuple[UUID, UUID]]) -> Select[*tuple[Any, ...]]:
+    """The same as `visible`, of these jobs, each named with its tenant."""
+    return _AMONG.params(_columns(pairs))
+
+
+def states(pairs: Sequence[tuple[UUID, UUID]]) -> Select[UUID, UUID, str]:
+    """Tenant, id and state of these jobs, each named with its tenant; nothing else of them."""
+    return _STATES.params(_columns(pairs))
 
 
 def ended(ids: Sequence[UUID]) -> Select[UUID]:
@@ -157,9 +198,14 @@ def ended(ids: Sequence[UUID]) -> Select[UUID]:
     return _ENDED.params(ids=list(ids))
 
 
-def outlook(job: Job) -> TextClause:
-    """How many of the tenant's jobs go first, and how many ended in the last minute."""
-    return _OUTLOOK.bindparams(tenant=job.tenant_id, modality=job.modality, priority=job.priority, job=job.id)
+def outlooks(jobs: Sequence[Job]) -> TextClause:
+    """For each of these: how many of its tenant's jobs go first, and how many ended in the last minute."""
+    return _OUTLOOKS.bindparams(
+        jobs=[job.id for job in jobs],
+        tenants=[job.tenant_id for job in jobs],
+        modalities=[job.modality for job in jobs],
+        priorities=[job.priority for job in jobs],
+    )
 
 
 def cancel(tenant: UUID, job_id: UUID) -> TextClause:
@@ -180,6 +226,10 @@ def queue_depth() -> TextClause:
 def workers_alive() -> TextClause:
     """How many live workers serve each modality."""
     return _WORKERS_ALIVE
+
+
+def _columns(pairs: Sequence[tuple[UUID, UUID]]) -> dict[str, list[UUID]]:
+    return {"tenants": [tenant for tenant, _ in pairs], "jobs": [job for _, job in pairs]}
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -1,16 +1,20 @@
 """Credentials: who holds a secret, one-time links, revocation. Expiry is judged by the database's clock."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Update, func, or_, select, update
+from sqlalchemy import LargeBinary, Select, Update, any_, bindparam, func, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from shared.db.tables import Credential, Principal, Tenant
 
 # Every request runs this one: building it costs more than running it, so it is built once.
-_HOLDER = (
+_HOLDERS = (
     select(
         Credential.id,
+        Credential.digest,
+        Credential.kind,
         Credential.scopes,
         Credential.expires_at,
         Principal.id.label("principal_id"),
@@ -23,6 +27,7 @@ _HOLDER = (
     .join(Principal, Principal.id == Credential.principal_id)
     .join(Tenant, Tenant.id == Principal.tenant_id)
     .where(
+        Credential.digest == any_(bindparam("digests", type_=ARRAY(LargeBinary))),
         Credential.revoked_at.is_(None),
         or_(Credential.expires_at.is_(None), Credential.expires_at > func.now()),
         Principal.disabled_at.is_(None),
@@ -30,9 +35,9 @@ _HOLDER = (
 )
 
 
-def holder(digest: bytes, kind: str) -> Select[*tuple[Any, ...]]:
-    """Credential, principal and tenant behind a secret that is neither expired nor revoked; no row otherwise."""
-    return _HOLDER.where(Credential.digest == digest, Credential.kind == kind)
+def holders(digests: Sequence[bytes]) -> Select[*tuple[Any, ...]]:
+    """Credential, principal and tenant behind secrets that are neither expired nor revoked; no row for the others."""
+    return _HOLDERS.params(digests=list(digests))
 
 
 def use_link(digest: bytes) -> Update:
