@@ -71,11 +71,13 @@ def test_jobs_can_be_listed_shown_and_not_cancelled_when_over(machine: Machine, 
     assert "failed or was given up" in machine.run("jobs", "retry", job["id"], code=1).stderr
 
 
-def test_pointers_are_listed_moved_and_moved_back(machine: Machine) -> None:
-    versions = machine.answer("versions", "cough")["versions"]
-    name = versions[0]["version"]["name"]
-    before = httpx.get(f"{_url(machine)}/v1/deployments/cough", headers=_auth(machine)).json()["generation"]
-    moved = machine.answer("promote", versions[0]["version"]["sha256"][:12], "--reason", "a test of the pointer")
+def test_pointers_are_listed_moved_and_moved_back(machine: Machine, tmp_path: Path) -> None:
+    deployment = httpx.get(f"{_url(machine)}/v1/deployments/cough", headers=_auth(machine)).json()
+    before, name = deployment["generation"], deployment["active"]["name"]
+    problem = machine.run("promote", deployment["active"]["sha256"][:12], "--reason", "once more", code=1).stderr
+    assert "active already" in problem
+    (version,) = machine.answer("publish", str(tiny(tmp_path / "version", Modality.COUGH, "tiny-7")))["versions"]
+    moved = machine.answer("promote", version["sha256"][:12], "--reason", "a test of the pointer")
     assert moved["generation"] == before + 1
     back = machine.answer("rollback", "cough", "--reason", "a test of the way back")
     assert back["generation"] == before + 2
