@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,10 +58,8 @@ def template(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def settings(engines: Engines, template: str, tmp_path: Path) -> Iterator[Settings]:
     """Settings with a database and data folder of the test's own, and short times."""
-    name = f"test_{secrets.token_hex(6)}"
-    _admin(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _settings(engines, name, tmp_path)
-    _admin(engines, f"DROP DATABASE {name} WITH (FORCE)")
+    with made_database(engines, template, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -107,6 +106,15 @@ def deployed(settings: Settings, database: Database, tiny_versions: dict[Modalit
             open_deployment(session, publish(session, artefact, "test"), "test")
         addresses[modality] = artefact.sha256
     return addresses
+
+
+@contextmanager
+def made_database(engines: Engines, template: str, folder: Path) -> Iterator[Settings]:
+    """A migrated database that is dropped in the end, and the settings for it."""
+    name = f"test_{secrets.token_hex(6)}"
+    _admin(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _settings(engines, name, folder)
+    _admin(engines, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _settings(engines: Engines, name: str, folder: Path) -> Settings:

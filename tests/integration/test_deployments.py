@@ -48,6 +48,7 @@ def test_of_many_promotions_one_wins(database: Database, candidate: Version) -> 
         assert (deployment.generation, deployment.active_id) == (2, candidate.id)
         events = session.scalars(select(DeploymentEvent).where(DeploymentEvent.deployment_id == deployment.id)).all()
         assert [event.action for event in events] == ["install", "promote"]
+        assert [event.from_id for event in events] == [None, deployment.previous_id]
 
 
 def test_refusals_name_their_reason(database: Database, candidate: Version) -> None:
