@@ -70,7 +70,8 @@ EN: dict[str, str] = {
     "input_empty": "The file is empty. Export or record it again.",
     "input_too_large": "The file is larger than the {limit_mb} MB that are accepted.",
     "input_type_unknown": "This is neither a picture nor a sound file that can be read here. "
-    "Send DICOM, PNG, JPEG or TIFF for an X-ray; WAV, FLAC, MP3 or OGG for a sound.",
+    "Send DICOM, PNG, JPEG or TIFF for an X-ray; WAV, FLAC, MP3, OGG, M4A, MP4, 3GP, WebM, AAC, AMR, AIFF or CAF "
+    "for a sound.",
     "modality_required": "A sound file may be a cough or a lung sound. Say which with 'modality'.",
     "modality_mismatch": "This kind of file cannot be a {modality} input. Check that the right file was chosen.",
     "version_unknown": "There is no such version for this modality.",
@@ -113,7 +114,8 @@ EN: dict[str, str] = {
     "audio_too_long": "The recording is longer than {maximum:g} s. Send the part with the sound in question.",
     "audio_rate_too_low": "The recording has too low a sample rate ({rate} Hz; at least {minimum} Hz are needed).",
     "audio_encoding_unsupported": "The sound is encoded as {encoding}, which is not read here. "
-    "Save it as WAV (PCM), FLAC, MP3 or OGG.",
+    "Save it as WAV (PCM), FLAC, MP3, OGG or M4A.",
+    "audio_no_sound": "This file holds no sound. Check that the microphone was on, and record again.",
     "audio_channels": "The recording has {channels} channels; one or two are read.",
     # Jobs that end without an answer.
     "decoder_died": "Reading this file stopped the program three times. It was put aside.",
@@ -207,7 +209,8 @@ EN: dict[str, str] = {
     "page.end_of_list": "There are no older studies.",
     "page.send": "Send a study",
     "page.file": "File: drop it here or choose it",
-    "page.file_help": "X-ray: DICOM, PNG, JPEG or TIFF. Sound: WAV, FLAC, MP3 or OGG. Up to {limit_mb} MB.",
+    "page.file_help": "X-ray: DICOM, PNG, JPEG or TIFF. Sound: WAV, FLAC, MP3, OGG, or as a phone records it. "
+    "Up to {limit_mb} MB.",
     "page.which": "What is this sound?",
     "page.about": "About this study (optional)",
     "page.about_help": "No names: use references and pseudonyms only. What a DICOM file says is read from it.",

@@ -1,8 +1,9 @@
 """Media type by content, from a file's first bytes. Pure Python: the gateway uses it before it accepts anything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from shared.schemas import Modality
+from shared.signatures import ebml_doctype, is_adts, is_aiff, is_amr, is_caf, is_mpeg4
 
 HEAD_BYTES = 4096
 
@@ -17,8 +18,16 @@ _MODALITIES: dict[str, tuple[Modality, ...]] = {
     "audio/flac": _SOUND,
     "audio/mpeg": _SOUND,
     "audio/ogg": _SOUND,
+    "audio/mp4": _SOUND,
+    "audio/webm": _SOUND,
+    "audio/matroska": _SOUND,
+    "audio/aac": _SOUND,
+    "audio/amr": _SOUND,
+    "audio/aiff": _SOUND,
+    "audio/x-caf": _SOUND,
 }
 MEDIA_TYPES = tuple(_MODALITIES)
+_LOSSY = "audio/ogg"
 
 # A DICOM preamble may hold another file's header. TIFF is the standard's own example (PS3.10 7.1); an executable
 # there is an attack (CVE-2019-11687), and a picture or a sound would be shown as one thing and read as another.
@@ -52,6 +61,16 @@ def sniff(head: bytes) -> str | None:
 def modalities_of(media_type: str) -> tuple[Modality, ...]:
     """The modalities that a file of this media type may be; empty for a type that is not read here."""
     return _MODALITIES.get(media_type, ())
+
+
+def read_by(listed: Sequence[str]) -> tuple[str, ...]:
+    """The media types that a version reads whose card lists `listed`: these, and every sound if OGG is among them.
+
+    A card never changes, and the older ones could not name the containers of phones. What decides is the same: who
+    takes Opus and Vorbis takes a lossy recording, and the decoder hands on the same samples whatever they came in.
+    """
+    every = [media_type for media_type, modalities in _MODALITIES.items() if modalities == _SOUND]
+    return tuple(dict.fromkeys([*listed, *(every if _LOSSY in listed else ())]))
 
 
 def mpeg_frame_length(header: bytes) -> int | None:
@@ -125,6 +144,13 @@ _TESTS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("audio/wav", lambda head: head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE"),
     ("audio/flac", lambda head: head.startswith(b"fLaC")),
     ("audio/ogg", lambda head: head.startswith(b"OggS\0")),
+    ("audio/mp4", is_mpeg4),
+    ("audio/webm", lambda head: ebml_doctype(head) == b"webm"),
+    ("audio/matroska", lambda head: ebml_doctype(head) == b"matroska"),
+    ("audio/aiff", is_aiff),
+    ("audio/amr", is_amr),
+    ("audio/x-caf", is_caf),
+    ("audio/aac", lambda head: is_adts(head, id3_length(head))),
     ("audio/mpeg", _is_mpeg),
     ("application/dicom", _is_bare_dicom),
 )

@@ -19,7 +19,7 @@ from shared.errors import Conflict, TooLarge, Unavailable, Unprocessable, Unsupp
 from shared.faults import fault
 from shared.schemas import JobFields, Modality
 from shared.sentences import say
-from shared.sniff import modalities_of
+from shared.sniff import modalities_of, read_by
 from shared.telemetry import JOBS_ACCEPTED
 
 _TOLD = ("client_ref", "subject_id", "site", "device", "acquired_at", "age_years", "view", "not_before", "not_after")
@@ -71,7 +71,7 @@ class Submission:
         """The pinned version's id, if one was asked for, after reading the card of whichever will answer."""
         version = await answering(session, self.caller.tenant_id, modality, self.upload.fields.version)
         card = (await self.gateway.cards.of(session, [version.id]))[version.id]
-        if self.upload.media_type not in card.input.media_types:
+        if self.upload.media_type not in read_by(card.input.media_types):
             raise UnsupportedInput
         if self.upload.size_bytes > card.input.max_bytes:
             raise TooLarge(limit_mb=card.input.max_bytes // 2**20)

@@ -15,10 +15,15 @@ _CONTAINERS = {
     "audio/flac": {"FLAC"},
     "audio/ogg": {"OGG"},
     "audio/mpeg": {"MP3"},
+    "audio/aiff": {"AIFF"},
 }
 # The decoders that are fuzzed by everybody. libsndfile's ADPCM readers have known overflows (CVE-2026-37555).
 _ENCODINGS = {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "VORBIS", "OPUS"}
 _ENCODINGS |= {"MPEG_LAYER_II", "MPEG_LAYER_III"}
+
+# Codecs that Ogg may carry and libsndfile does not read there, by what their first packet begins with.
+_OGG_FOREIGN = {b"\x7fFLAC": "FLAC", b"Speex   ": "SPEEX", b"\x80theora": "THEORA"}
+_OGG_PACKET_AT = 28
 
 _MAX_VALUES = 60_000_000  # frames x channels: 240 MB as float32, ten minutes of stereo at 48 kHz
 _MAX_FRAMES = 2**40  # a header that promises more is damaged, not long
@@ -35,13 +40,15 @@ _BAND_FFT = 512
 
 @transform
 def decode_audio(source: Source, sheet: Sheet) -> Recording:
-    """Read WAV (PCM, float), FLAC, MP3 or Ogg (Vorbis, Opus) with one or two channels, at the file's own rate.
+    """Read a sound with one or two channels, at the file's own rate.
+
+    WAV and AIFF (PCM, float), FLAC, MP3 and Ogg (Vorbis, Opus) by libsndfile; what phones record by `phone_sound`.
 
     Of two channels the louder one is taken when they differ by more than 6 dB (call centres record the patient on one
     of them), else their mean. Facts: `sample_rate`, `channels`, `seconds`.
 
-    Raises InputRejected: input_truncated, input_unreadable, audio_encoding_unsupported, audio_channels,
-    audio_too_long (more than fits into memory), audio_too_short (no samples), audio_not_finite.
+    Raises InputRejected: input_truncated, input_unreadable, audio_no_sound, audio_encoding_unsupported,
+    audio_channels, audio_too_long (more than fits into memory), audio_too_short (no samples), audio_not_finite.
     """
     if is_cut(source.path, source.media_type):
         raise InputRejected("input_truncated")
@@ -117,6 +124,13 @@ def _read(source: Source) -> tuple[FloatArray, int]:
     """Samples (frames, channels) and the rate."""
     size = source.path.stat().st_size
     with source.path.open("rb") as raw:
+        if source.media_type not in _CONTAINERS:
+            from shared.transforms.phone_sound import read_phone_sound  # FFmpeg is loaded by who meets a phone only
+
+            return read_phone_sound(raw, source.media_type, _MAX_VALUES)
+        if source.media_type == "audio/ogg":
+            _gate_ogg(raw.read(_OGG_PACKET_AT + 8)[_OGG_PACKET_AT:])
+            raw.seek(0)
         try:
             with soundfile.SoundFile(raw) as file:
                 _gate(file, source.media_type)
@@ -124,6 +138,12 @@ def _read(source: Source) -> tuple[FloatArray, int]:
         except soundfile.LibsndfileError:
             # A decoder that fails with the last byte read wants more of them; else what it read was damaged.
             raise InputRejected("input_truncated" if raw.tell() >= size else "input_unreadable") from None
+
+
+def _gate_ogg(packet: bytes) -> None:
+    for magic, encoding in _OGG_FOREIGN.items():
+        if packet.startswith(magic):
+            raise InputRejected("audio_encoding_unsupported", encoding=encoding)
 
 
 def _gate(file: soundfile.SoundFile, media_type: str) -> None:

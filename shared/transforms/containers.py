@@ -1,9 +1,11 @@
-"""Does a sound file end before it says it does? libsndfile reads what is there and stays silent about the rest."""
+"""Does a sound file end before it says it does? Decoders read what is there and stay silent about the rest."""
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from shared.sniff import id3_length, mpeg_frame_length
+from shared.transforms.ends import adts_is_cut, aiff_is_cut, amr_is_cut, caf_is_cut, ebml_is_cut, mpeg4_is_cut
 
 _UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # what a recorder writes while it does not know the length yet
 _OGG_HEADER = 27
@@ -16,14 +18,12 @@ def is_cut(path: Path, media_type: str) -> bool:
     """Whether the file's end is missing, as far as its container tells; FLAC's own decoder notices.
 
     WAV: the data chunk is longer than the file. Ogg: the last page is not whole. MP3: fewer frames than the Xing or
-    Info header counts; without such a header an MP3 cannot tell. Raises OSError.
+    Info header counts; without such a header an MP3 cannot tell. The others: see `ends`. Raises OSError.
     """
     if media_type == "audio/wav":
         return _wav_is_cut(path)
-    data = path.read_bytes()
-    if media_type == "audio/ogg":
-        return _ogg_is_cut(data)
-    return media_type == "audio/mpeg" and _mp3_is_cut(data)
+    test = _TESTS.get(media_type)
+    return test is not None and test(path.read_bytes())
 
 
 def _wav_is_cut(path: Path) -> bool:
@@ -78,3 +78,16 @@ def _count_frames(data: bytes, position: int) -> int:
     while (length := mpeg_frame_length(data[position : position + 4])) and position + length <= len(data):
         count, position = count + 1, position + length
     return count
+
+
+_TESTS: dict[str, Callable[[bytes], bool]] = {
+    "audio/ogg": _ogg_is_cut,
+    "audio/mpeg": _mp3_is_cut,
+    "audio/mp4": mpeg4_is_cut,
+    "audio/webm": ebml_is_cut,
+    "audio/matroska": ebml_is_cut,
+    "audio/aac": adts_is_cut,
+    "audio/amr": amr_is_cut,
+    "audio/aiff": aiff_is_cut,
+    "audio/x-caf": caf_is_cut,
+}

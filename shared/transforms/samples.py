@@ -3,12 +3,14 @@
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from shared.schemas import Modality
 from shared.sentences import say
 from shared.transforms import sample_files as files
+from shared.transforms import sample_phones as phones
 from shared.transforms.synthetic_dicom import deflate_bomb, dicomdir
 
 Status = Literal["succeeded", "rejected", "refused"]
@@ -90,6 +92,11 @@ _SAMPLES: tuple[tuple[str, Modality, Callable[[], bytes], _Outcome], ...] = (
     ("lung_sound_wheeze.flac", LUNG, lambda: files.lung_sound("FLAC", wheeze=True), _DONE),
     ("lung_sound.mp3", LUNG, lambda: files.lung_sound("MP3", rate=8000), _DONE),
     ("lung_sound.ogg", LUNG, lambda: files.lung_sound("OGG", rate=8000), _DONE),
+    # As phones and browsers record.
+    ("cough.aiff", COUGH, lambda: files.cough("AIFF"), _DONE),
+    *((f"cough.{ending}", COUGH, partial(phones.cough, ending), _DONE) for ending in phones.PHONES),
+    ("lung_sound.aiff", LUNG, lambda: files.lung_sound("AIFF"), _DONE),
+    *((f"lung_sound.{ending}", LUNG, partial(phones.lung_sound, ending), _DONE) for ending in phones.PHONES),
     # Not what it should be, but readable: a good version refers these to a person.
     ("photograph.jpg", XRAY, files.photograph, _DONE),
     ("music.wav", COUGH, files.music, _DONE),
@@ -152,5 +159,7 @@ _SAMPLES: tuple[tuple[str, Modality, Callable[[], bytes], _Outcome], ...] = (
         _rejected("audio_rate_too_low", rate=2000, minimum=4000),
     ),
     ("four_channels.wav", COUGH, files.four_channels, _rejected("audio_channels", channels=4)),
+    ("film_without_sound.mp4", COUGH, phones.film_without_sound, _rejected("audio_no_sound")),
+    ("truncated.m4a", COUGH, lambda: files.half(phones.cough("m4a")), _CUT),
     ("mu_law.wav", COUGH, files.mu_law, _rejected("audio_encoding_unsupported", encoding="ULAW")),
 )

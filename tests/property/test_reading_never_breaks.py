@@ -14,11 +14,22 @@ from shared.schemas import Modality
 from shared.sentences import EN
 from shared.sniff import HEAD_BYTES, MEDIA_TYPES, modalities_of, sniff
 from shared.transforms import sample_files as files
+from shared.transforms import sample_phones as phones
 from shared.transforms.pipeline import prepare
 from shared.transforms.pipelines import REFERENCE
 from shared.transforms.synthetic import phantom_xray
 from shared.transforms.synthetic_dicom import dicom_bytes
 
+PHONE_TYPES = {
+    "m4a": "audio/mp4",
+    "mp4": "audio/mp4",
+    "3gp": "audio/mp4",
+    "webm": "audio/webm",
+    "mka": "audio/matroska",
+    "aac": "audio/aac",
+    "amr": "audio/amr",
+    "caf": "audio/x-caf",
+}
 SMALL = phantom_xray(1, 140, 130)
 GOOD = {
     "image/png": files.picture(SMALL, "PNG"),
@@ -30,10 +41,12 @@ GOOD = {
     "audio/flac": files.cough("FLAC", seconds=1.0),
     "audio/mpeg": files.cough("MP3", seconds=1.0),
     "audio/ogg": files.cough("OGG", seconds=1.0),
+    "audio/aiff": files.cough("AIFF", seconds=1.0),
+    **{f"{PHONE_TYPES[ending]} {ending}": phones.cough(ending) for ending in phones.PHONES},
 }
 MAGIC = [data[:140] for data in GOOD.values()]
 
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from services.api.gateway import Gateway
 from shared.db.tables import Version
 from shared.errors import Conflict, ThoracleError, TooLarge, Unavailable, UnsupportedInput
 from shared.schemas import Card, Modality
+from shared.sniff import read_by
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Contracts:
         if isinstance(answer, ThoracleError):
             raise answer
         contract = answer[1].input
-        if item.media_type not in contract.media_types:
+        if item.media_type not in read_by(contract.media_types):
             raise UnsupportedInput
         if item.size_bytes > contract.max_bytes:
             raise TooLarge(limit_mb=contract.max_bytes >> 20)

@@ -35,6 +35,13 @@ _ENDINGS = {
     "audio/flac": "flac",
     "audio/mpeg": "mp3",
     "audio/ogg": "ogg",
+    "audio/mp4": "m4a",
+    "audio/webm": "webm",
+    "audio/matroska": "mka",
+    "audio/aac": "aac",
+    "audio/amr": "amr",
+    "audio/aiff": "aiff",
+    "audio/x-caf": "caf",
 }
 _LOOKS, _LOOK_S = 25, 0.2
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

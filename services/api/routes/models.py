@@ -14,6 +14,7 @@ from shared.db.statements import versions
 from shared.errors import NotFound
 from shared.schemas import Card, Modality, VersionRef
 from shared.sentences import say
+from shared.sniff import read_by
 
 router = APIRouter(tags=["models"])
 
@@ -100,7 +101,7 @@ def _view(card: Card, active: VersionRef, generation: int, most: int) -> ModelVi
         modality=card.modality,
         title=say(f"modality.{card.modality}"),
         finding=card.finding,
-        accepted=card.input.media_types,
+        accepted=list(read_by(card.input.media_types)),
         max_bytes=min(card.input.max_bytes, most),
         input=card.input.summary,
         warning=card.warning,
