@@ -10,4 +10,6 @@ from shared.transforms.values import Recording
 _NOISE = np.random.default_rng(0).standard_normal(22_050).astype(np.float32) * np.float32(0.1)
 
 transforms()["cough_features"](Recording(_NOISE, 22_050), Sheet())
-importlib.import_module("shared.transforms.phone_sound")  # 0.1 s and 16 MB once, shared by all children
+# FFmpeg's libraries, and what PyAV would import when it meets a film: 0.1 s and 16 MB once, shared by all children.
+for module in ("shared.transforms.phone_sound", "av.subtitles.stream"):
+    importlib.import_module(module)

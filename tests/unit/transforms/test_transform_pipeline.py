@@ -109,10 +109,10 @@ import sys
 from pathlib import Path
 from shared.errors import InputRejected
 from shared.sniff import sniff
-from shared.transforms.pipeline import prepare, transforms
+from shared.transforms.pipeline import prepare
 from shared.transforms.pipelines import REFERENCE
 from shared.schemas import Modality
-transforms()
+import services.worker.preload
 before = set(sys.modules)
 for line in sys.stdin:
     file, modality = line.split()
