@@ -8,7 +8,7 @@ BIN = $(DEV)/bin
 WEIGHTS = $(if $(THORACLE_WEIGHTS_DIR),,$(if $(wildcard ../shared/weights),THORACLE_WEIGHTS_DIR=../shared/weights))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo setup check fix test starter reproduce bench samples openapi clean
+.PHONY: help demo setup check fix test starter reproduce bench samples chaos openapi clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -58,6 +58,9 @@ reproduce: $(DEV)/.ready ## Train every documented recipe and write docs/reprodu
 
 bench: $(DEV)/.ready ## Measure against the limits and the peers, write docs/bench.md (ARGS="throughput latency": some of it)
 	$(WEIGHTS) $(BIN)/python -m bench $(ARGS)
+
+chaos: $(DEV)/.ready ## Faults on a real stack, judged by what it promises; writes docs/reliability.md (SEED=7 MINUTES=20)
+	$(BIN)/python -m tests.chaos --keep --minutes $(or $(MINUTES),20) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 openapi: $(DEV)/.ready ## Write docs/openapi.json again
 	$(BIN)/python -m services.api.openapi

@@ -1,0 +1,55 @@
+"""A disk that can be filled: a small one in memory, mounted where the service keeps something."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_SIZE_MB = 900
+_PAGE = 4096
+
+
+@dataclass
+class Disk:
+    """`reason` says why it is no disk of its own and cannot be filled; empty when it is one."""
+
+    folder: Path
+    reason: str = ""
+
+    def fill(self) -> None:
+        """Leave no room for one more byte."""
+        found = os.statvfs(self.folder)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        self._resize(f"{used // _PAGE * _PAGE}")
+
+    def free(self) -> None:
+        """Give the room back."""
+        if not self.reason:
+            self._resize(f"{_SIZE_MB}m")
+
+    def _resize(self, size: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={size}", str(self.folder)], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def disk(folder: Path, wanted: bool) -> Iterator[Disk]:
+    """Mount one at `folder`, where we may."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Disk(folder, _mounted(folder) if wanted else "not asked for")
+    try:
+        yield made
+    finally:
+        if not made.reason:
+            subprocess.run(["umount", "--lazy", str(folder)], check=False, capture_output=True)
+
+
+def _mounted(folder: Path) -> str:
+    """Empty when it worked, else why not."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        return "only root may mount a disk"
+    command = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE_MB}m,mode=0755", "tmpfs", str(folder)]
+    ended = subprocess.run(command, check=False, capture_output=True)
+    return "this machine allows no mount" if ended.returncode else ""
