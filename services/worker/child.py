@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.worker.confine import confine
+from services.worker.confine import allow_processor, confine
 from shared.errors import InputRejected, ThoracleError
 from shared.schemas import Step
 from shared.sentences import say
@@ -27,7 +27,7 @@ from shared.transforms.rendition import render
 Bytes = NDArray[np.uint8]
 
 
-def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int) -> None:
+def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int, seconds: float) -> None:
     """Attach to the slots, give up everything else, then answer requests until the parent hangs up."""
     # The memory is the parent's. Should its resource tracker have been killed, then ours would take the memory from all
     # others when this process ends.
@@ -39,6 +39,8 @@ def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int)
     try:
         while True:
             request = json.loads(pipe.recv_bytes())
+            # The parent keeps the time; should it be gone, an input without an end must not go on for ever.
+            allow_processor(2 * seconds)
             first = request["slot"] * slot_bytes
             reply = _answer(request, memory[first : first + slot_bytes])
             pipe.send_bytes(json.dumps(reply).encode())

@@ -84,7 +84,7 @@ class Nursery:
         self._memory = SharedMemory(create=True, size=count * slot_bytes)
         assert self._memory.buf is not None
         self.slots = np.frombuffer(self._memory.buf, np.uint8)[: count * slot_bytes].reshape(count, slot_bytes)
-        self._arguments = (self._memory.name, slot_bytes, settings.sandbox_memory_mb * 2**20)
+        self._arguments = (self._memory.name, slot_bytes, settings.sandbox_memory_mb * 2**20, settings.sandbox_seconds)
         # forkserver: children start from a process that has the libraries loaded and no threads, sockets or models.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["services.worker.child", "services.worker.preload"])

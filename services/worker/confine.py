@@ -6,6 +6,7 @@ linux/filter.h). Neither needs root. Elsewhere only the limits apply, and `confi
 """
 
 import ctypes
+import math
 import platform
 import resource
 import struct
@@ -53,6 +54,14 @@ def confine(memory_bytes: int) -> bool:
         ceiling = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (ceiling, ceiling))
     return _filter_system_calls()
+
+
+def allow_processor(seconds: float) -> None:
+    """Die by SIGXCPU when this process computes longer than that from now on, whoever else may be gone by then."""
+    spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    wanted = math.ceil(spent + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def _filter_system_calls() -> bool:

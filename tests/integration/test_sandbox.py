@@ -1,12 +1,13 @@
 """The sandbox: what a child may not do, and what becomes of inputs that hang or eat memory."""
 
 import multiprocessing
+import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
-from services.worker.confine import confine
+from services.worker.confine import allow_processor, confine
 
 
 def _try_everything(pipe: Connection) -> None:
@@ -62,3 +63,18 @@ def test_memory_is_limited(outcomes: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["read", "thread"])
 def test_a_child_may_still(outcomes: dict[str, str], name: str) -> None:
     assert outcomes[name] == "done"
+
+
+def _compute_for_ever() -> None:
+    confine(2 * 2**30)
+    allow_processor(0.1)
+    while True:
+        pass
+
+
+def test_an_input_without_an_end_ends_though_nobody_keeps_the_time() -> None:
+    """A worker that is killed leaves no child behind that computes for ever."""
+    process = multiprocessing.get_context("forkserver").Process(target=_compute_for_ever)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGXCPU
