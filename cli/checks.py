@@ -147,6 +147,29 @@ def resident_memory(settings: Settings) -> dict[str, int]:
     }
 
 
+_VERSIONS = text("""
+    SELECT workers.host || ' ' || workers.pid AS worker,
+           coalesce(versions.recipe || ' ' || versions.name, key) AS version, value::float AS megabytes
+    FROM workers, jsonb_each_text(report -> 'versions_mb') LEFT JOIN versions ON versions.sha256 = key
+    WHERE stopped_at IS NULL AND seen_at > now() - interval '30 seconds' ORDER BY workers.id, version
+""")
+
+
+def version_memory(settings: Settings) -> list[dict[str, str | float]]:
+    """MB that each loaded version added to each running worker: `worker`, `version`, `megabytes`.
+
+    The first version of an engine brings the engine's own code with it. Empty when the database does not answer.
+    """
+    engine = sync_engine(settings, pool_size=1)
+    try:
+        with engine.connect() as connection:
+            return [dict(row) for row in connection.execute(_VERSIONS).mappings()]
+    except SQLAlchemyError:
+        return []
+    finally:
+        engine.dispose()
+
+
 def _family(pid: int) -> list[psutil.Process]:
     try:
         process = psutil.Process(pid)

@@ -135,11 +135,35 @@ class TensorContract(Shape):
     shape: list[int]
 
 
-class RuntimeContract(Shape):
-    """How the graph is run. Precision is fixed at publishing; calibration and threshold were computed in it."""
+Engine = Literal["onnxruntime", "openvino", "cuda"]
+Precision = Literal["f32", "bf16", "f16", "int8"]
 
-    engine: Literal["onnxruntime", "openvino"]
-    precision: Literal["f32", "bf16"] = "f32"
+
+class Way(Shape):
+    """One way to run the graph, as it was measured and judged where the version was published.
+
+    Against f32 on the same held-out patients: `area_lost` of the AUROC and the share of decisions `flipped`.
+    """
+
+    engine: Engine
+    precision: Precision
+    milliseconds: float = Field(description="Of one input in a group, on the machine that published")
+    area_lost: float
+    flipped: Probability
+    accepted: bool
+    reason: str
+
+
+class RuntimeContract(Shape):
+    """How the graph is run. Precision is fixed at publishing; calibration, threshold and metrics are computed in it.
+
+    `engine` was the fastest one there. A worker may take another one that computes the same precision and proves the
+    golden samples.
+    """
+
+    engine: Engine
+    precision: Precision = "f32"
+    candidates: list[Way] = Field([], description="Empty in cards from before ways were measured")
 
 
 class Calibration(Shape):

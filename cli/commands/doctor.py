@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 
 def doctor(json_: Json = False) -> None:
     """Check libraries, engines, schema, versions and the gateway. Exit code 1 when something is wrong."""
-    from cli.checks import CHECKS, resident_memory
+    from cli.checks import CHECKS, resident_memory, version_memory
     from infra.stack import open_engines
 
     with open_engines(Settings()) as (settings, _):
         checks = [check(settings) for check in CHECKS]
+        versions = version_memory(settings)
     memory = resident_memory(settings)
     if json_:
-        emit({"checks": [check.as_json() for check in checks], "resident_mb": memory})
+        emit({"checks": [check.as_json() for check in checks], "resident_mb": memory, "versions_mb": versions})
     else:
         _show(checks, memory)
+        table("Loaded versions", ("Worker", "Version", "MB"), [tuple(row.values()) for row in versions])
     if any(check.state == "wrong" for check in checks):
         raise typer.Exit(1)
 

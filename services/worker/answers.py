@@ -42,9 +42,9 @@ def answered(run: Run, job: Held, ready: Ready, score: float, distance: float) -
         "quality": [note.model_dump() for note in ready.quality],
         "reasons": [note.model_dump() for note in verdict.reasons],
         "runtime": {
-            "engine": card.runtime.engine,
+            "engine": run.loaded.pace.engine,
             "precision": card.runtime.precision,
-            "device": "cpu",
+            "device": "gpu" if run.loaded.pace.engine == "cuda" else "cpu",
             "group": str(run.group),
             "generation": str(run.claim.generation),
         },

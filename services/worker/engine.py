@@ -17,7 +17,7 @@ from services.worker.deployed import Deployed, Loaded
 from services.worker.predict import Answers, answer
 from services.worker.renditions import Renditions
 from services.worker.sandbox import Sandbox
-from services.worker.work import Pair, Work, limit, orders
+from services.worker.work import Pair, Work, orders
 from services.worker.writer import Writer
 from shared.db.tables import PRIORITY_RANK
 from shared.errors import VersionInvalid
@@ -131,7 +131,7 @@ class Engine:
         tasks = self._sandbox.put(orders(claim, loaded.card, self._store), urgent=urgent)
         pairs = deque(zip(claim.jobs, tasks, strict=True))
         first = sum(work.claim.priority == _STAT for work in self._works) if urgent else len(self._works)
-        self._works.insert(first, Work(claim, loaded, pairs, limit(self._settings, loaded.card)))
+        self._works.insert(first, Work(claim, loaded, pairs))
 
     def _prepared(self, group: list[Pair]) -> bool:
         """Wait until a group is prepared; False when the worker must stop first."""

@@ -4,14 +4,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import prod
 
 from services.worker.children import Task
 from services.worker.claims import Claim, Held
 from services.worker.deployed import Loaded
 from services.worker.sandbox import Order
 from shared.schemas import Card
-from shared.settings import Settings
 from shared.storage import BlobStore
 
 Pair = tuple[Held, Task]
@@ -19,12 +17,16 @@ Pair = tuple[Held, Task]
 
 @dataclass(eq=False)
 class Work:
-    """`pairs`: each job that was not answered yet, with its task. `limit`: most of them in one forward pass."""
+    """`pairs`: each job that was not answered yet, with its task."""
 
     claim: Claim
     loaded: Loaded
     pairs: deque[Pair]
-    limit: int
+
+    @property
+    def limit(self) -> int:
+        """Most of them in one forward pass."""
+        return self.loaded.pace.group
 
     @property
     def group(self) -> list[Pair]:
@@ -47,8 +49,3 @@ def orders(claim: Claim, card: Card, store: BlobStore) -> list[Order]:
     """What the sandbox is asked for, one a job."""
     steps = [step.model_dump() for step in card.pipeline]
     return [Order(str(store.path(job.tenant_id, job.sha256)), job.sha256, job.media_type, steps) for job in claim.jobs]
-
-
-def limit(settings: Settings, card: Card) -> int:
-    """Most inputs of this version in one forward pass: bounded in number and in what their tensors hold."""
-    return max(1, min(settings.group_size, settings.group_values // prod(card.tensor.shape)))

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from shared.errors import VersionInvalid
 from shared.registry import Artefact
+from shared.schemas import RuntimeContract
 
 Floats = NDArray[np.float32]
+NVIDIA = Path("/dev/nvidiactl")  # there when a graphics card's driver is
 
 
 class Runtime(Protocol):
@@ -20,33 +22,56 @@ class Runtime(Protocol):
         ...
 
 
-def load(artefact: Artefact, threads: int) -> Runtime:
-    """Load a verified version with the engine and precision of its card and prove its golden samples.
+def load(artefact: Artefact, threads: int, engine: str = "") -> Runtime:
+    """Load a verified version in the precision of its card and prove its golden samples.
 
-    `threads` is the number of threads of the forward pass; 0 takes all cores. Raises VersionInvalid.
+    `threads` is the number of threads of the forward pass; 0 takes all cores. `engine`: the card's when empty. Raises
+    VersionInvalid.
     """
-    runtime = open_graph(artefact.model, artefact.card.runtime.engine, artefact.card.runtime.precision, threads)
+    contract = artefact.card.runtime
+    runtime = open_graph(artefact.model, engine or contract.engine, contract.precision, threads)
     prove(runtime, artefact)
     return runtime
 
 
 def open_graph(model: Path, engine: str, precision: str, threads: int) -> Runtime:
-    """Open an ONNX graph. Imported on demand: a worker pays only for the engines that its versions name."""
+    """Open an ONNX graph. Imported on demand: a worker pays only for the engines that it uses.
+
+    Raises VersionInvalid when the engine cannot compute in this precision here.
+    """
     if engine == "openvino":
         from shared.runtimes.openvino import OpenVinoRuntime
 
         return OpenVinoRuntime(model, precision, threads)
-    if precision != "f32":
-        raise VersionInvalid(detail=f"ONNX Runtime on a CPU does not offer {precision}.")
     from shared.runtimes.onnxruntime import OnnxRuntime
 
-    return OnnxRuntime(model, threads)
+    return OnnxRuntime(model, precision, threads, cuda=engine == "cuda")
+
+
+def engines(contract: RuntimeContract) -> list[str]:
+    """The engines that may compute a version's precision on this machine, the card's own first.
+
+    A card that tells what was tried where it was published names them; an older card's nets also run in ONNX Runtime.
+    """
+    accepted = [way.engine for way in contract.candidates if way.accepted and way.precision == contract.precision]
+    if not contract.candidates and contract.engine == "openvino":
+        accepted.append("onnxruntime")
+    if NVIDIA.exists() and contract.engine != "onnxruntime" and contract.precision in ("f32", "f16"):
+        accepted.append("cuda")
+    found = dict.fromkeys([contract.engine, *accepted])
+    return [engine for engine in found if engine != "cuda" or NVIDIA.exists()]
+
+
+def golden_inputs(artefact: Artefact) -> Floats:
+    """A version's generated inputs, float32 (n, *tensor.shape)."""
+    inputs: Floats = np.load(artefact.golden, allow_pickle=False).astype(np.float32)
+    return inputs
 
 
 def prove(runtime: Runtime, artefact: Artefact) -> None:
     """Compare the golden samples, one at a time and as one group, with the answers at publishing."""
     golden = artefact.card.golden
-    inputs = np.load(artefact.golden, allow_pickle=False).astype(np.float32)
+    inputs = golden_inputs(artefact)
     expected = np.array([golden.scores, golden.distances], dtype=np.float32)
     together = np.stack(runtime.run(inputs))
     alone = np.stack([np.concatenate(outputs) for outputs in zip(*(runtime.run(x[None]) for x in inputs), strict=True)])

@@ -196,8 +196,18 @@ def test_a_worker_that_dies_is_started_again(machine: Machine) -> None:
 
 
 def test_doctor_looks_at_everything(machine: Machine) -> None:
-    checks = {check["name"]: check for check in machine.answer("doctor", code=_doctor_code())["checks"]}
+    found = machine.answer("doctor", code=_doctor_code())
+    checks = {check["name"]: check for check in found["checks"]}
     assert checks["Database"]["state"] == checks["Queue"]["state"] == checks["Gateway"]["state"] == "ok"
+
+
+def test_doctor_tells_what_each_version_takes(machine: Machine) -> None:
+    def loaded() -> set[str]:
+        rows = machine.answer("doctor", code=_doctor_code())["versions_mb"]
+        return {row["version"].partition("/")[0] for row in rows}
+
+    # The worker's row is written with its heartbeat.
+    assert wait_until(lambda: loaded() == {"chest_xray", "cough", "lung_sound"}, 60)
 
 
 def test_a_signal_stops_everything_and_ends_with_0(empty: Machine) -> None:

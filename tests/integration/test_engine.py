@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import func, insert, select, text, update
 
 from services.worker import answers
 from services.worker.deployed import Loaded
+from services.worker.pace import most
 from services.worker.parts import Parts
 from shared.db.engine import Database
 from shared.db.statements import claims as statements
@@ -30,7 +32,7 @@ class Bench:
     """A worker's parts in this process; `before` is called within each forward pass, with its number."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        self.parts, self.database = Parts(settings), database
+        self.parts, self.database, self._settings = Parts(settings), database, settings
         self.engine, self.sandbox = self.parts.engine, self.parts.sandbox
         self.before: Hook = lambda _: None
         self.passes: list[tuple[str, int]] = []
@@ -41,7 +43,9 @@ class Bench:
 
     def _watched(self, sha256: str) -> Loaded:
         loaded = self._get(sha256)
-        return Loaded(loaded.artefact, Watched(self, loaded))
+        # As many as the settings allow, whatever is fastest here.
+        pace = replace(loaded.pace, group=most(self._settings, loaded.card))
+        return replace(loaded, runtime=Watched(self, loaded), pace=pace)
 
     def count(self, *where: Any, of: Any = Job) -> int:
         with self.database.begin() as session:
