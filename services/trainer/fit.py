@@ -114,26 +114,28 @@ class _Run:
         """One pass over the drawn places."""
         began = time.monotonic()
         self.network.train()
-        total, counts = 0.0, torch.zeros(4, dtype=torch.int64)
+        total, answers = 0.0, [torch.zeros(0)]
+        wanted = targets * (1 - self.options.smoothing) + self.options.smoothing / 2
         for places in _batches(order, self.options.batch):
-            loss, scores = self._step(inputs[places].float(), targets[places])
+            loss, scores = self._step(inputs[places].float(), wanted[places])
             total += loss * len(places)
-            counts += _counts(scores, targets[places])
+            answers.append(scores)
         self._schedule(total)
-        tp, fp, tn, fn = (int(count) for count in counts)
-        return Epoch(number, total / max(1, int(counts.sum())), tp, fp, tn, fn, time.monotonic() - began)
+        # Counted once an epoch: of a small network's step, counting took several per cent.
+        scores = torch.cat(answers)
+        tp, fp, tn, fn = _counts(scores, targets[order[: len(scores)]])
+        return Epoch(number, total / max(1, len(scores)), tp, fp, tn, fn, time.monotonic() - began)
 
     def result(self) -> nn.Module:
         """The averaged network, or the last."""
         return self.network if self.average is None else self.average.module
 
     def _step(self, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
-        smoothing = self.options.smoothing
         if self.options.augment:
             inputs = self.recipe.augment(inputs, self.mode)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half):
             scores = self.network(inputs).float()
-        loss = functional.binary_cross_entropy_with_logits(scores, targets * (1 - smoothing) + smoothing / 2)
+        loss = functional.binary_cross_entropy_with_logits(scores, targets)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -174,7 +176,7 @@ def _batches(order: Tensor, size: int) -> Iterator[Tensor]:
     return (places for places in torch.split(order, size) if len(places) > 1)
 
 
-def _counts(scores: Tensor, targets: Tensor) -> Tensor:
+def _counts(scores: Tensor, targets: Tensor) -> tuple[int, ...]:
     """(tp, fp, tn, fn) at a score of 0."""
     said, true = scores > 0, targets > 0.5
-    return torch.stack([(said & true).sum(), (said & ~true).sum(), (~said & ~true).sum(), (~said & true).sum()])
+    return tuple(int(part.sum()) for part in (said & true, said & ~true, ~said & ~true, ~said & true))

@@ -1,0 +1,87 @@
+"""`python -m bench.training`: seconds an epoch of the trainer's loop, against a bare PyTorch loop of the same network.
+
+Same rows, batches, optimiser and arithmetic. The trainer also counts right answers, keeps its state for a kill and
+tells of each epoch, as it does in service; the bare loop adds up its loss.
+"""
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.record import Claim, at_most, figure, write
+from services.trainer.datasets import Row
+from services.trainer.fit import Epoch, fit
+from services.trainer.prepared import Examples
+from services.trainer.recipe import Options, Recipe, find
+
+# Rows and epochs so that one fit takes some seconds. No augmentation: it would be the same work on both sides.
+CASES = {"cough/mlp": (1024, 12), "lung_sound/cnn3": (512, 3), "chest_xray/cnn": (32, 2)}
+ROUNDS = 7
+
+
+def main() -> None:
+    """Measure and write bench/results/training.json."""
+    torch.set_num_threads(2)
+    write("training", [claim for name, (rows, epochs) in CASES.items() for claim in _case(find(name), rows, epochs)])
+
+
+def _case(recipe: Recipe, rows: int, epochs: int) -> list[Claim]:
+    options = replace(recipe.options("faithful"), epochs=epochs, augment=False, balance="none", schedule="constant")
+    examples = _examples(recipe, rows)
+    _ours(recipe, options, examples)
+    _bare(recipe, options, examples)
+    pairs = [(_ours(recipe, options, examples), _bare(recipe, options, examples)) for _ in range(ROUNDS)]
+    said = f"{recipe.name}, {rows} rows in batches of {options.batch}"
+    return [
+        at_most(f"Trainer over bare loop: {said}", [ours / bare for ours, bare in pairs], "times", 1.05),
+        figure(f"Trainer: {recipe.name}", [ours for ours, _ in pairs], "s an epoch"),
+        figure(f"Bare loop: {recipe.name}", [bare for _, bare in pairs], "s an epoch"),
+    ]
+
+
+def _examples(recipe: Recipe, rows: int) -> Examples:
+    generator = np.random.default_rng(7)
+    inputs = generator.random((rows, *recipe.shape), dtype=np.float32)
+    row = Row(Path("x"), "present", "patient", "source", "0" * 64)
+    return Examples((row,) * rows, inputs, np.arange(rows) % 2, ({},) * rows, {})
+
+
+def _ours(recipe: Recipe, options: Options, examples: Examples) -> float:
+    told: list[Epoch] = []
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        fit(recipe, "faithful", options, examples, 7, told.append, keep=Path(folder))
+        return (time.perf_counter() - began) / len(told)
+
+
+def _bare(recipe: Recipe, options: Options, examples: Examples) -> float:
+    torch.manual_seed(7)
+    began = time.perf_counter()
+    inputs, targets = torch.from_numpy(examples.inputs), torch.from_numpy(examples.targets).float()
+    network = recipe.network("faithful", inputs).train()
+    optimiser = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=options.weight_decay)
+    for _ in range(options.epochs):
+        total = 0.0
+        for places in torch.randperm(len(inputs)).split(options.batch):
+            total += _step(network, optimiser, inputs[places], targets[places], half=options.half) * len(places)
+    return (time.perf_counter() - began) / options.epochs
+
+
+def _step(network: nn.Module, optimiser: torch.optim.AdamW, inputs: Tensor, targets: Tensor, *, half: bool) -> float:
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        scores = network(inputs).float()
+    loss = functional.binary_cross_entropy_with_logits(scores, targets)
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    return loss.item()
+
+
+if __name__ == "__main__":
+    main()
