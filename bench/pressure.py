@@ -14,7 +14,7 @@ import httpx
 import psutil
 from sqlalchemy import func, select, update
 
-from bench.record import Claim, at_most, figure, write
+from bench.record import Claim, at_most, figure, tell
 from bench.stack import Bench, bench
 from shared.db.tables import Job
 from shared.deployments import install_starters
@@ -31,9 +31,7 @@ def main() -> None:
         gateway = place.gateway()
         install_starters(place.settings, place.database)
         claims = asyncio.run(_measured(place, psutil.Process(gateway.popen.pid)))
-    print(write("pressure", claims))
-    for claim in claims:
-        print(f"{claim.claim}: {claim.value} {claim.unit} (limit {claim.limit}, holds {claim.holds})")
+    tell("pressure", claims)
 
 
 async def _measured(place: Bench, gateway: psutil.Process) -> list[Claim]:

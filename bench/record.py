@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -56,6 +57,14 @@ def write(name: str, claims: Sequence[Claim]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def tell(name: str, claims: Sequence[Claim]) -> None:
+    """Write them, and say them."""
+    sys.stdout.write(f"{write(name, claims)}\n")
+    for one in claims:
+        against = "" if one.limit is None else f" ({one.bound} {one.limit}: {'holds' if one.holds else 'MISSED'})"
+        sys.stdout.write(f"{one.claim}: {one.value} {one.unit}{against}\n")
 
 
 def _claim(claim: str, values: Sequence[float], unit: str, note: str, **against: Any) -> Claim:
