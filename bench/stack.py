@@ -49,7 +49,7 @@ class Bench:
         """A key of a new principal with these roles; all of them when none are named."""
         with self.database.begin() as session:
             owner = people.ensure_tenant(session, tenant)
-            person = people.ensure_principal(session, owner, f"bench {tenant}", roles or tuple(Role), "system")
+            person = people.ensure_principal(session, owner, f"bench {tenant}", roles or tuple(Role), "system", "bench")
             return people.issue(session, person.id, "key")
 
     def client(self, tenant: str = "north") -> httpx.Client:

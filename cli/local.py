@@ -1,5 +1,6 @@
 """This machine's own installation: its database, the key of its command line, sign-in links."""
 
+import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def ensure_key(home: Path, database: Database) -> None:
         if path.exists() and _is_valid(session, path.read_text().strip()):
             return
         tenant = people.ensure_tenant(session, TENANT)
-        principal = people.ensure_principal(session, tenant, "command line", Role, "system")
+        principal = people.ensure_principal(session, tenant, "command line", Role, "system", getpass.getuser())
         secret = people.issue(session, principal.id, "key")
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)

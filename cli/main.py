@@ -9,6 +9,7 @@ from cli.commands import (
     doctor,
     jobs,
     keys,
+    pointers,
     predict,
     recipes,
     reports,
@@ -38,8 +39,8 @@ app.command("predict")(predict.predict)
 app.add_typer(batch.app, name="batch")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(versions.app, name="versions")
-app.command("promote")(versions.promote)
-app.command("rollback")(versions.rollback)
+app.command("promote")(pointers.promote)
+app.command("rollback")(pointers.rollback)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.command("recipes")(recipes.recipes)

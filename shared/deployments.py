@@ -85,15 +85,23 @@ def promote(session: Session, version: Version, generation: int, why: Why) -> De
 
     Raises Conflict: somebody was faster, the version was recalled, is active already, or looks for another finding.
     """
-    deployment = usable(session, version)
-    if deployment.generation == generation and deployment.active_id == version.id:
-        raise Conflict("already_active")
+    deployment = promotable(session, version, generation)
     values = {
         **without(deployment, version.id),
         "active_id": version.id,
         "previous_id": deployment.active_id or deployment.previous_id,
     }
     return move(session, deployment, generation, "promote", (deployment.active_id, version.id), values, why)
+
+
+def promotable(session: Session, version: Version, generation: int) -> Deployment:
+    """The deployment that a promotion would move. Raises the same."""
+    deployment = usable(session, version)
+    if deployment.generation != generation:
+        raise Conflict("generation_stale")
+    if deployment.active_id == version.id:
+        raise Conflict("already_active")
+    return deployment
 
 
 def rollback(session: Session, modality: str, why: Why, generation: int) -> Deployment:

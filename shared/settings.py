@@ -3,7 +3,7 @@
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     webhook_http: bool = Field(False, description="Allow webhooks without TLS")
     webhook_networks: str = Field(
         "", description="Private networks that webhooks may reach, as `10.1.0.0/16,fd00::/8`; none when empty"
+    )
+
+    two_persons: bool = Field(False, description="A promotion needs a second person's approval")
+    promotion_gates: Literal["enforce", "advise"] = Field(
+        "enforce",
+        description="`enforce`: a gate that does not pass needs a person's override; `advise`: it is only kept",
     )
 
     modalities: str = Field("chest_xray,cough,lung_sound", description="What this worker serves")

@@ -41,13 +41,14 @@ def create(
     tenant: Tenant = DEFAULT_TENANT,
     kind: KindOption = Kind.SYSTEM,
     hours: Annotated[float | None, typer.Option(help="Valid for so long; for ever when left out.")] = None,
+    person: Annotated[str | None, typer.Option(help="Who that is, or answers for it; the name when left out.")] = None,
     json_: Json = False,
 ) -> None:
     """Make a key. It is shown once: only its hash is kept."""
     from cli.local import local
 
     with local() as place:
-        secret = _issue(place, tenant, name, role, kind, "key", hours)
+        secret = _issue(place, tenant, name, role, kind, "key", hours, person)
     if json_:
         emit({"name": name, "tenant": tenant, "roles": role, "key": secret})
         return
@@ -120,13 +121,20 @@ def revoke(key_id: Annotated[UUID, typer.Argument(help="Id from 'keys list'.")],
 
 
 def _issue(
-    place: "Local", tenant: str, name: str, roles: list[Role], kind: Kind, what: Any, hours: float | None
+    place: "Local",
+    tenant: str,
+    name: str,
+    roles: list[Role],
+    kind: Kind,
+    what: Any,
+    hours: float | None,
+    person: str | None = None,
 ) -> str:
     from shared.db import people
 
     with place.database.begin() as session:
         owner = people.ensure_tenant(session, tenant)
-        principal = people.ensure_principal(session, owner, name, roles, kind.value)
+        principal = people.ensure_principal(session, owner, name, roles, kind.value, person)
         if extra := set(roles) - {Role(role) for role in principal.roles}:
             raise Conflict(
                 detail=f"{name} is known here without the role {', '.join(sorted(extra))}; a key gives no more "

@@ -1,24 +1,25 @@
-"""`thoracle versions`, `promote`, `rollback`: which versions there are, and which one answers."""
+"""`thoracle versions`: which versions there are; carry one to another installation, recall one."""
 
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from cli.client import Client, ServerProblem
+from cli.client import Client
 from cli.output import Json, emit, facts, show, table, words
+from cli.told import told
 from shared import archive, registry
 from shared.errors import ThoracleError
 from shared.schemas import Modality
 from shared.settings import Settings
 
 _SHORTEST = 6
-_LONG_POLL_S = 20
 
 Reason = Annotated[str, typer.Option(help="Why; kept in the history.", prompt="Why")]
+Named = Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")]
+Of = Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")]
 
 
 def versions(
@@ -26,7 +27,7 @@ def versions(
 ) -> None:
     """The versions of each kind of input, and which one is active."""
     with Client(Settings()) as client:
-        found = _all_versions(client, modality)
+        found = all_versions(client, modality)
     if json_:
         emit({"versions": found})
         return
@@ -35,16 +36,16 @@ def versions(
 
 
 def export(
-    version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
+    version: Named,
     file: Annotated[Path, typer.Argument(help="The archive to write.", dir_okay=False)],
-    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    modality: Of = None,
     json_: Json = False,
 ) -> None:
     """Write one of this machine's versions into one file, for another installation."""
     from cli.local import local
 
     with Client(Settings()) as client:
-        sha256 = _choose(_all_versions(client, modality), version)["version"]["sha256"]
+        sha256 = choose(all_versions(client, modality), version)["version"]["sha256"]
     with local() as place:
         artefact = registry.verify(place.settings.versions_dir / sha256, sha256)
     archive.pack(artefact, file)
@@ -75,49 +76,32 @@ def _carried(artefact: registry.Artefact, file: Path, as_json: bool) -> None:
         facts({**said, "MB": f"{file.stat().st_size / 2**20:.1f}"})
 
 
-def prepare(
-    version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
-    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
-    json_: Json = False,
-) -> None:
-    """Let workers load and prove a version ahead of a move, and say who has it."""
-    with Client(Settings()) as client:
-        chosen = _choose(_all_versions(client, modality), version)
-        path = f"/v1/deployments/{chosen['modality']}/prepare"
-        found = client.call("POST", path, {"version": chosen["version"]["sha256"]})
-    if json_:
-        emit(found)
-        return
-    rows: list[list[object]] = [[one["worker"], one["state"], one["detail"]] for one in found["standings"]]
-    table("Workers", ("Worker", "State", "Why"), rows)
-
-
 def recall(
-    version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
+    version: Named,
     reason: Reason,
-    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    modality: Of = None,
     json_: Json = False,
 ) -> None:
     """Never use a version again. Where it was active the previous one answers; this cannot be undone."""
     with Client(Settings()) as client:
-        sha256 = _choose(_all_versions(client, modality), version)["version"]["sha256"]
+        sha256 = choose(all_versions(client, modality), version)["version"]["sha256"]
         done = client.call("POST", f"/v1/versions/{sha256}/recall", {"reason": reason})
     if json_:
         emit(done)
         return
     show(f"{done['version']['name']} ({sha256[:12]}) is recalled. {done['answered']} results now say so.")
     for deployment in done["deployments"]:
-        _moved(deployment, as_json=False)
+        told(deployment, as_json=False)
 
 
 def rerun(
     version: Annotated[str, typer.Argument(help="Name of a recalled version, or the beginning of its sha256.")],
-    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
+    modality: Of = None,
     json_: Json = False,
 ) -> None:
     """Run your own jobs again that a recalled version answered."""
     with Client(Settings()) as client:
-        sha256 = _choose(_all_versions(client, modality), version)["version"]["sha256"]
+        sha256 = choose(all_versions(client, modality), version)["version"]["sha256"]
         batch = client.call("POST", f"/v1/versions/{sha256}/rerun")
     if json_:
         emit(batch)
@@ -139,62 +123,18 @@ app = typer.Typer(cls=_Listing, help="Which versions there are; recall one, carr
 app.command("list")(versions)
 app.command("export")(export)
 app.command("import")(import_)
-app.command("prepare")(prepare)
 app.command("recall")(recall)
 app.command("rerun")(rerun)
 
 
-def promote(
-    version: Annotated[str, typer.Argument(help="Name of the version, or the beginning of its sha256.")],
-    reason: Reason,
-    modality: Annotated[Modality | None, typer.Option(help="Needed when the name exists for several.")] = None,
-    wait: Annotated[float, typer.Option(help="Most seconds for workers to load it.")] = 120.0,
-    json_: Json = False,
-) -> None:
-    """Make a version the active one, once every worker has it loaded and proven.
-
-    Fails when somebody else moves the pointer at the same time.
-    """
-    with Client(Settings()) as client:
-        chosen = _choose(_all_versions(client, modality), version)
-        path = f"/v1/deployments/{chosen['modality']}"
-        generation = client.get(path)["generation"]
-        body = {"version": chosen["version"]["sha256"], "reason": reason}
-        deployment = _when_prepared(client, path, body, generation, wait)
-    _moved(deployment, json_)
-
-
-def _when_prepared(client: Client, path: str, body: dict[str, Any], generation: int, wait: float) -> dict[str, Any]:
-    """Ask until workers are ready, `wait` seconds at most."""
-    until = time.monotonic() + wait
-    while True:
-        longest = max(0, min(_LONG_POLL_S, int(until - time.monotonic())))
-        try:
-            headers = {"If-Match": f'"{generation}"', "Prefer": f"wait={longest}"}
-            answer: dict[str, Any] = client.call("PUT", path, body, headers)
-            return answer
-        except ServerProblem as problem:
-            if problem.code != "not_prepared" or time.monotonic() >= until:
-                raise
-
-
-def rollback(
-    modality: Annotated[Modality, typer.Argument(help="Which kind of input.")], reason: Reason, json_: Json = False
-) -> None:
-    """Make the previous version active again."""
-    with Client(Settings()) as client:
-        path = f"/v1/deployments/{modality}"
-        generation = client.get(path)["generation"]
-        deployment = client.call("POST", f"{path}/rollback", {"reason": reason}, {"If-Match": f'"{generation}"'})
-    _moved(deployment, json_)
-
-
-def _all_versions(client: Client, modality: Modality | None) -> list[dict[str, Any]]:
+def all_versions(client: Client, modality: Modality | None) -> list[dict[str, Any]]:
+    """Every version, of one modality or of all."""
     wanted = [modality] if modality else list(Modality)
     return [item for each in wanted for item in client.get(f"/v1/models/{each}/versions")["versions"]]
 
 
-def _choose(found: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+def choose(found: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+    """The one that is meant by a name or the beginning of a sha256. Raises ThoracleError."""
     fitting = [item for item in found if wanted == item["version"]["name"] or _is_address(wanted, item)]
     if len(fitting) == 1:
         return fitting[0]
@@ -216,14 +156,3 @@ def _row(item: dict[str, Any]) -> list[object]:
     figure = f"{auroc['value']:.2f} ({auroc['low']:.2f} to {auroc['high']:.2f})"
     kind = words(item["modality"])
     return [kind, version["recipe"], version["name"], version["sha256"][:12], use, figure, item["published_at"][:16]]
-
-
-def _moved(deployment: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        emit(deployment)
-        return
-    active, kind = deployment["active"], words(deployment["modality"])
-    if active is None:
-        show(f"Nothing answers for {kind} now: its jobs wait until you promote a version.")
-        return
-    show(f"{active['name']} ({active['sha256'][:12]}) now answers for {kind}; generation {deployment['generation']}.")

@@ -31,6 +31,7 @@ class Caller:
     principal_id: UUID
     name: str
     kind: str
+    person: str | None
     roles: frozenset[Role]
     credential_id: UUID
     credential: str
@@ -63,7 +64,9 @@ async def authenticate(request: Request) -> Caller:
     if row is None or row.kind != kind:
         raise Unauthenticated
     roles = frozenset(Role(role) for role in row.roles if not row.scopes or role in row.scopes)
-    return Caller(row.tenant_id, row.tenant, row.principal_id, row.name, row.principal_kind, roles, row.id, kind)
+    return Caller(
+        row.tenant_id, row.tenant, row.principal_id, row.name, row.principal_kind, row.person, roles, row.id, kind
+    )
 
 
 async def current(request: Request) -> Caller:

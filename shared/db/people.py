@@ -32,13 +32,22 @@ def ensure_tenant(session: Session, name: str) -> Tenant:
 
 
 def ensure_principal(
-    session: Session, tenant: Tenant, name: str, roles: Iterable[Role], kind: Literal["person", "system"] = "person"
+    session: Session,
+    tenant: Tenant,
+    name: str,
+    roles: Iterable[Role],
+    kind: Literal["person", "system"] = "person",
+    person: str | None = None,
 ) -> Principal:
-    """The person or system of this name in a tenant, made with these roles when it is new."""
+    """The person or system of this name in a tenant, made with these roles when it is new.
+
+    `person`: who that is, where the name does not say it, or who answers for a system.
+    """
     query = select(Principal).where(Principal.tenant_id == tenant.id, Principal.name == name)
     principal = session.scalar(query)
     if principal is None:
-        principal = Principal(id=new_id(), tenant_id=tenant.id, name=name, kind=kind, roles=sorted(roles))
+        who = person or (name if kind == "person" else None)
+        principal = Principal(id=new_id(), tenant_id=tenant.id, name=name, person=who, kind=kind, roles=sorted(roles))
         session.add(principal)
         session.flush()
     return principal

@@ -80,13 +80,17 @@ class Tenant(Base):
 
 
 class Principal(Base):
-    """A named person or system that acts for a tenant."""
+    """A named person or system that acts for a tenant.
+
+    `person`: who that is, or who answers for it; two principals of one person are one person. A system may have none.
+    """
 
     __tablename__ = "principals"
     __table_args__ = (UniqueConstraint("tenant_id", "name"),)
     id: Mapped[UUID] = _id()
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     name: Mapped[str]
+    person: Mapped[str | None]
     kind: Mapped[str] = mapped_column(CheckConstraint("kind IN ('person', 'system')", name="kind"))
     roles: Mapped[list[str]]
     created_at: Mapped[datetime] = _now()
@@ -173,6 +177,25 @@ class DeploymentEvent(Base):
     reason: Mapped[str]
     evidence: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     at: Mapped[datetime] = _now()
+
+
+class Proposal(Base):
+    """A promotion that one person proposed, for another to approve: one at a time for each deployment."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        Index("ix_proposals_open", "deployment_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+    )
+    id: Mapped[UUID] = _id()
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
+    generation: Mapped[int]
+    person: Mapped[str]
+    actor: Mapped[str]
+    reason: Mapped[str]
+    override: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+    ended_at: Mapped[datetime | None]
 
 
 # --- work -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """One file per part of the address space; each has a `router`. A route also needs a row in `services/api/roles.py`."""
 
 from services.api.routes import (
+    approvals,
     audit,
     batches,
     deployments,
@@ -25,6 +26,7 @@ ROUTERS = (
     models.router,
     recalls.router,
     deployments.router,
+    approvals.router,
     training.router,
     webhooks.router,
     audit.router,

@@ -16,6 +16,8 @@ from services.api.pointers import DeploymentView, deployment_view
 from services.api.prefer import Wait
 from services.api.preparation import NotPrepared, Preparation, preparation
 from services.api.problems import request_id
+from services.api.promotion import Promotion
+from services.api.proposals import ProposalView
 from services.api.views import version_ref
 from shared import deployments
 from shared.db.statements import audit, versions
@@ -26,14 +28,16 @@ from shared.schemas import Modality, VersionRef
 
 router = APIRouter(tags=["deployments"])
 
+_REFUSED = replies.errors(404, 409, 412, 422, 428)
 _LOOK_S = 0.1  # between two looks at whether workers are ready
 
 
-class Promotion(Body):
-    """Which version shall answer, and why."""
+class Wanted(Body):
+    """Which version shall answer, and why. `override`: why it shall although some gates do not pass."""
 
     version: Name = Field(description="sha256 or name")
     reason: Reason
+    override: Reason | None = Field(None, description="For a person's key only; kept in the history with the gates")
 
 
 class Candidate(Body):
@@ -133,28 +137,32 @@ async def prepared(
     "/v1/deployments/{modality}",
     response_model=DeploymentView,
     summary="Promote a version",
-    responses=replies.errors(404, 409, 412, 422, 428),
+    responses={202: {"model": ProposalView, "description": "A second person has to approve"}, **_REFUSED},
 )
 async def promote(
-    request: Request, caller: Signed, modality: Modality, body: Promotion, wait: Wait, if_match: IfMatch = None
+    request: Request, caller: Signed, modality: Modality, body: Wanted, wait: Wait, if_match: IfMatch = None
 ) -> Response:
     """Compare and swap: only if nobody moved the pointer since the generation in If-Match.
 
     Only when every live worker that serves the modality has the version loaded, verified, proven and warm: else they
-    are told to, and the answer is 409 `not_prepared` (with `Prefer: wait=20` not before so many seconds).
+    are told to, and the answer is 409 `not_prepared` (with `Prefer: wait=20` not before so many seconds). Only when
+    every gate passes, or a person overrides those that do not: else 409 `gates_not_passed`.
     """
     generation, until = moves.required(if_match), time.monotonic() + wait
+    wanted = Promotion(request, caller, modality, body.version, body.reason, body.override, generation)
     while True:
         try:
-            view = await _promoted(request, caller, modality, body, generation)
+            done = await wanted.commit()
             break
         except NotPrepared:
             await _prepare(request, caller, modality, body.version)
             if time.monotonic() >= until:
                 raise
             await asyncio.sleep(_LOOK_S)
+    if isinstance(done, ProposalView):
+        return Response(done.model_dump_json(), 202, media_type="application/json")
     fault("promote.committed")
-    return moves.answer(view)
+    return moves.answer(done)
 
 
 @router.post(
@@ -212,22 +220,6 @@ async def history(
         for event, earlier, later in rows[:limit]
     ]
     return History(moves=found, next=cursor.encode(rows[limit - 1][0].id) if len(rows) > limit else None)
-
-
-async def _promoted(
-    request: Request, caller: Caller, modality: Modality, body: Promotion, generation: int
-) -> DeploymentView:
-    gateway = of(request)
-    async with gateway.begin() as session:
-        version = await moves.named(session, modality, body.version)
-        proof = await preparation(session, gateway.settings, modality, version)
-        why = Why(moves.actor(caller), body.reason, proof.evidence)
-        try:
-            await session.run_sync(lambda sync: deployments.promote(sync, version, generation, why))
-        except Conflict as conflict:
-            raise moves.as_precondition(conflict) from conflict
-        proof.require()  # after what is final: nobody waits for a move that will be refused all the same
-        return await moves.moved(session, caller, modality, "deployment.promote", request)
 
 
 async def _rolled_back(

@@ -20,6 +20,7 @@ _HOLDERS = (
         Principal.id.label("principal_id"),
         Principal.name,
         Principal.kind.label("principal_kind"),
+        Principal.person,
         Principal.roles,
         Tenant.id.label("tenant_id"),
         Tenant.name.label("tenant"),

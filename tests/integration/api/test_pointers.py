@@ -14,6 +14,8 @@ from shared.schemas import Modality, Role
 from tests.integration.api.support import Api, serving, submitted
 from tests.support.versions import tiny
 
+OVERRIDE = {"override": "a test's version knows nothing"}
+
 
 @pytest.fixture
 def second(api: Api, tmp_path: Path) -> str:
@@ -27,7 +29,9 @@ def second(api: Api, tmp_path: Path) -> str:
 def promote(client: httpx.Client, version: str, generation: int | None, reason: str = "better") -> httpx.Response:
     """PUT the pointer."""
     headers = {} if generation is None else {"If-Match": f'"{generation}"'}
-    return client.put("/v1/deployments/chest_xray", json={"version": version, "reason": reason}, headers=headers)
+    return client.put(
+        "/v1/deployments/chest_xray", json={**OVERRIDE, "version": version, "reason": reason}, headers=headers
+    )
 
 
 def test_models_say_what_is_accepted(client: httpx.Client, deployed: dict[Modality, str]) -> None:
@@ -80,7 +84,9 @@ def test_a_move_says_what_it_was_decided_on(api: Api, second: str) -> None:
     assert promote(admin, second, 1).status_code == 200
     assert promote(admin, second, 1).status_code == 412
     nonsense = admin.put(
-        "/v1/deployments/chest_xray", json={"version": second, "reason": "why not"}, headers={"If-Match": '"x"'}
+        "/v1/deployments/chest_xray",
+        json={**OVERRIDE, "version": second, "reason": "why not"},
+        headers={"If-Match": '"x"'},
     )
     assert nonsense.status_code == 412
     stale = admin.post("/v1/deployments/chest_xray/rollback", json={"reason": "late"}, headers={"If-Match": '"1"'})

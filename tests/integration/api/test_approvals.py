@@ -1,0 +1,157 @@
+"""Gates hold a promotion until a person overrides them; where two persons are asked for, nobody is both of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.db import people
+from shared.db.tables import Feedback, new_id
+from shared.deployments import publish
+from shared.registry import store
+from shared.schemas import Modality, Role
+from tests.integration.api.support import Api, serving, submitted
+from tests.support.versions import tiny
+
+OVERRIDE = "read by the department"
+
+
+@pytest.fixture
+def second(api: Api, tmp_path: Path) -> str:
+    """A second X-ray version, published and not active."""
+    artefact = store(tiny(tmp_path / "second", Modality.CHEST_XRAY, "tiny-2", bias=1.0), api.settings.versions_dir)
+    with api.database.begin() as session:
+        publish(session, artefact, "test")
+    return artefact.sha256
+
+
+@pytest.fixture
+def careful(api: Api) -> Iterator[Api]:
+    """A gateway that asks for two persons."""
+    with serving(api.settings.changed(two_persons=True), api.database) as running:
+        yield running
+
+
+def administrator(api: Api, name: str, kind: str = "person", person: str | None = None) -> httpx.Client:
+    """Somebody who may move pointers."""
+    with api.database.begin() as session:
+        tenant = people.ensure_tenant(session, "north")
+        principal = people.ensure_principal(session, tenant, name, [Role.ADMIN], kind, person)  # type: ignore[arg-type]
+        secret = people.issue(session, principal.id, "key")
+    return api.client(key=secret)
+
+
+def promoted(client: httpx.Client, version: str, override: str | None = None, generation: int = 1) -> httpx.Response:
+    """PUT the pointer."""
+    body = {"version": version, "reason": "better", "override": override}
+    return client.put("/v1/deployments/chest_xray", json=body, headers={"If-Match": f'"{generation}"'})
+
+
+def approved(client: httpx.Client, proposal: str) -> httpx.Response:
+    """Say yes."""
+    path = f"/v1/deployments/chest_xray/proposals/{proposal}/approve"
+    return client.post(path, json={"reason": "I looked at it too"})
+
+
+def test_gates_hold_until_a_person_overrides_them(api: Api, second: str) -> None:
+    ada = administrator(api, "ada")
+    held = promoted(ada, second)
+    assert (held.status_code, held.json()["code"]) == (409, "gates_not_passed")
+    assert [one["field"] for one in held.json()["errors"]] == [
+        "comparison",
+        "calibration",
+        "parity",
+        "subgroups",
+        "shortcuts",
+    ]
+    assert held.json()["errors"][0]["detail"].startswith("not_enough_evidence: ")
+    robot = promoted(administrator(api, "cron", "system"), second, OVERRIDE)
+    assert (robot.status_code, robot.json()["code"]) == (403, "override_needs_person")
+    assert promoted(ada, second, OVERRIDE).status_code == 200
+    evidence = ada.get("/v1/deployments/chest_xray/history").json()["moves"][0]["evidence"]
+    assert (evidence["override"], len(evidence["gates"])) == (OVERRIDE, 5)
+
+
+def test_gates_can_be_looked_at_and_only_advise(api: Api, second: str) -> None:
+    gates = (
+        administrator(api, "ada").get("/v1/deployments/chest_xray/gates", params={"version": second}).json()["gates"]
+    )
+    assert {gate["outcome"] for gate in gates} == {"not_enough_evidence"}
+    with serving(api.settings.changed(promotion_gates="advise"), api.database) as lenient:
+        assert promoted(administrator(lenient, "cron", "system"), second).status_code == 200
+
+
+def test_judged_inputs_that_both_answered_are_counted(
+    api: Api, client: httpx.Client, second: str, deployed: dict[Modality, str]
+) -> None:
+    """Ten inputs: the active version flags them all, the candidate none, and a reader disagreed with every flag."""
+    for body in range(10):
+        for version, decision in ((deployed[Modality.CHEST_XRAY], "flagged"), (second, "not_flagged")):
+            job = submitted(client, b"\x89PNG\r\n\x1a\n" + bytes([body]) * 900, version=version)
+            api.finish(job, decision=decision)
+            api.execute(
+                "UPDATE results SET version_id = (SELECT id FROM versions WHERE sha256 = :v) WHERE job_id = :j",
+                v=version,
+                j=job,
+            )
+            if decision == "flagged":
+                judge(api, job)
+    (comparison, *_) = (
+        administrator(api, "ada").get("/v1/deployments/chest_xray/gates", params={"version": second}).json()["gates"]
+    )
+    assert (comparison["figures"]["n"], comparison["outcome"]) == (10, "pass")
+    assert comparison["figures"]["value"] == pytest.approx(10 / 12)
+
+
+def judge(api: Api, job: str) -> None:
+    """A reader disagrees with a result."""
+    with api.database.begin() as session:
+        tenant = people.ensure_tenant(session, "north")
+        reader = people.ensure_principal(session, tenant, "reader", [Role.CLINICIAN])
+        row = {"job_id": job, "principal_id": reader.id, "verdict": "disagree", "basis": "pcr"}
+        session.add(Feedback(id=new_id(), tenant_id=tenant.id, **row))
+
+
+def test_another_person_approves(careful: Api, second: str) -> None:
+    ada, ben = administrator(careful, "ada"), administrator(careful, "ben")
+    proposed = promoted(ada, second, OVERRIDE)
+    assert proposed.status_code == 202
+    assert ada.get("/v1/deployments/chest_xray").json()["generation"] == 1
+    (waiting,) = ben.get("/v1/deployments/chest_xray/proposals").json()["proposals"]
+    assert (waiting["id"], waiting["proposed_by"]) == (proposed.json()["id"], "north/ada")
+    assert approved(ben, waiting["id"]).json()["active"]["sha256"] == second
+    move = ada.get("/v1/deployments/chest_xray/history").json()["moves"][0]
+    assert (move["evidence"]["proposed_by"], move["evidence"]["approved_by"]) == ("north/ada", "north/ben")
+    assert (move["actor"], move["evidence"]["approval"]) == ("north/ada", "I looked at it too")
+    again = approved(ben, waiting["id"])
+    assert (again.status_code, again.json()["code"]) == (409, "proposal_over")
+
+
+def test_nobody_approves_his_own_whichever_key_he_uses(careful: Api, second: str) -> None:
+    ada = administrator(careful, "ada")
+    proposal = promoted(ada, second, OVERRIDE).json()["id"]
+    own = (
+        ada,
+        administrator(careful, "ada"),  # a second key of the same principal
+        administrator(careful, "ada's laptop", "system", person="Ada"),  # and of another one that is hers
+    )
+    for client in own:
+        refused = approved(client, proposal)
+        assert (refused.status_code, refused.json()["code"]) == (403, "self_approval")
+    robot = approved(administrator(careful, "cron", "system"), proposal)
+    assert (robot.status_code, robot.json()["code"]) == (403, "two_persons")
+    assert ada.get("/v1/deployments/chest_xray").json()["generation"] == 1
+
+
+def test_a_proposal_does_not_outlive_what_it_was_decided_on(
+    careful: Api, second: str, deployed: dict[Modality, str], tmp_path: Path
+) -> None:
+    ada, ben = administrator(careful, "ada"), administrator(careful, "ben")
+    first = promoted(ada, second, OVERRIDE).json()["id"]
+    proposal = promoted(ada, second, OVERRIDE).json()["id"]
+    assert approved(ben, first).json()["code"] == "proposal_over"  # replaced by the second one
+    careful.execute("UPDATE deployments SET generation = 2 WHERE modality = 'chest_xray'")
+    assert approved(ben, proposal).status_code == 412
+    assert ben.delete(f"/v1/deployments/chest_xray/proposals/{proposal}").status_code == 204
+    assert ada.get("/v1/deployments/chest_xray/proposals").json()["proposals"] == []
