@@ -75,7 +75,7 @@ class Client:
         with suppress(httpx.HTTPError, KeyError, ValueError):
             pointer = self._http.get(f"/v1/deployments/{modality}")
             body = {"version": version, "reason": "chaos"}
-            headers = {"If-Match": pointer.headers["etag"]}
+            headers = {"If-Match": pointer.headers["etag"], "Prefer": "wait=5"}  # until workers have it loaded
             ask = lambda: self._http.put(f"/v1/deployments/{modality}", json=body, headers=headers)  # noqa: E731
             self.call(Operation.PROMOTE, ask, modality=modality)
 
