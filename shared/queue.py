@@ -15,6 +15,7 @@ WORK_TASK = "thoracle.work"
 TRAIN_TASK = "thoracle.train"
 TRAINING = "training"  # the queue of training runs, and what to call `Waker.wake` with
 _LISTEN_AGAIN_S = 5.0
+_GATHER_S = 0.05  # a message is work for both ends; a worker that is busy looks again by itself
 _log = structlog.get_logger()
 
 
@@ -84,13 +85,17 @@ def listen(app: Celery, queues: Sequence[str], name: str) -> None:
 
 
 class Waker:
-    """Rings the doorbell off the request path: one thread, coalesced per modality, each attempt bounded in time."""
+    """Rings the doorbell off the request path: one thread, coalesced per modality, each attempt bounded in time.
+
+    The first ring goes out at once; under load those of the next moment go out as one.
+    """
 
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._pending: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
         self._thread.start()
 
@@ -105,6 +110,7 @@ class Waker:
         with self._changed:
             self._stopping = True
             self._changed.notify()
+        self._closing.set()
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
@@ -116,6 +122,7 @@ class Waker:
                 self._send(modality)
             if self._stopping and not self._pending:
                 return
+            self._closing.wait(_GATHER_S)
 
     def _send(self, modality: str) -> None:
         try:

@@ -13,11 +13,12 @@ from services.api.gateway import Gateway
 from services.api.idempotency import Repeatable
 from services.api.intake import Upload
 from services.api.looks import Shown
+from services.api.views import JobRow
 from shared.db.statements import audit, submissions, versions
-from shared.db.tables import PRIORITY_RANK, Version, new_id
+from shared.db.tables import PRIORITY_RANK, Job, JobInput, Version, new_id
 from shared.errors import Conflict, TooLarge, Unavailable, Unprocessable, UnsupportedInput
 from shared.faults import fault
-from shared.schemas import JobFields, Modality
+from shared.schemas import JobFields, JobState, Modality
 from shared.sentences import say
 from shared.sniff import modalities_of, read_by
 from shared.telemetry import JOBS_ACCEPTED
@@ -60,47 +61,49 @@ class Submission:
             first = await request.take(session, job_id)
             if first is not None:
                 return Accepted(first, modality, replayed=True)
-            await self._insert(session, job_id, modality, requested, blob.sha256)
-            row = await reading.find_row(session, self.caller.tenant_id, job_id)
+            row = await self._insert(session, job_id, modality, requested, blob.sha256)
             shown = await reading.show(self.gateway, session, row)
             fault("submit.inserted")
         JOBS_ACCEPTED.labels(modality, self.upload.fields.priority).inc()
         return Accepted(job_id, modality, replayed=False, shown=shown)
 
-    async def _requested(self, session: AsyncSession, modality: Modality) -> UUID | None:
-        """The pinned version's id, if one was asked for, after reading the card of whichever will answer."""
+    async def _requested(self, session: AsyncSession, modality: Modality) -> Version | None:
+        """The pinned version, if one was asked for, after reading the card of whichever will answer."""
         version = await answering(session, self.caller.tenant_id, modality, self.upload.fields.version)
         card = (await self.gateway.cards.of(session, [version.id]))[version.id]
         if self.upload.media_type not in read_by(card.input.media_types):
             raise UnsupportedInput
         if self.upload.size_bytes > card.input.max_bytes:
             raise TooLarge(limit_mb=card.input.max_bytes // 2**20)
-        return version.id if self.upload.fields.version else None
+        return version if self.upload.fields.version else None
 
     async def _insert(
-        self, session: AsyncSession, job_id: UUID, modality: Modality, requested: UUID | None, sha256: str
-    ) -> None:
+        self, session: AsyncSession, job_id: UUID, modality: Modality, requested: Version | None, sha256: str
+    ) -> JobRow:
+        """The new job as reading it again would show it."""
         fields, tenant = self.upload.fields, self.caller.tenant_id
         study = None
         if fields.study_id:
             study = await session.scalar(submissions.study(tenant, fields.study_id, fields.subject_id))
-        await session.execute(
-            submissions.job(
-                id=job_id,
-                tenant_id=tenant,
-                principal_id=self.caller.principal_id,
-                study_id=study,
-                modality=str(modality),
-                priority=PRIORITY_RANK[fields.priority],
-                requested_id=requested,
-                sex=str(fields.sex) if fields.sex else None,
-                sha256=sha256,
-                size_bytes=self.upload.size_bytes,
-                media_type=self.upload.media_type,
-                **{name: getattr(fields, name) for name in _TOLD},
-            )
-        )
-        await session.execute(audit.event(self.caller, "job.submit", "job", str(job_id), self.request_id))
+        job = {
+            "id": job_id,
+            "tenant_id": tenant,
+            "principal_id": self.caller.principal_id,
+            "study_id": study,
+            "modality": str(modality),
+            "priority": PRIORITY_RANK[fields.priority],
+            "requested_id": requested.id if requested else None,
+            "sex": str(fields.sex) if fields.sex else None,
+            "size_bytes": self.upload.size_bytes,
+            **{name: getattr(fields, name) for name in _TOLD},
+        }
+        file = {"sha256": sha256, "media_type": self.upload.media_type}
+        made = await session.scalar(submissions.job(), {"input": new_id(), **job, **file})
+        entry = audit.row(self.caller, "job.submit", "job", str(job_id), self.request_id)
+        await session.execute(audit.added(), [entry])
+        row = Job(**job, state=JobState.QUEUED, attempts=0, created_at=made)
+        given = JobInput(**file, size_bytes=self.upload.size_bytes)
+        return JobRow(row, given, None, fields.study_id, None, requested)
 
 
 def modality_of(upload: Upload) -> Modality:
@@ -129,7 +132,7 @@ def fingerprint(fields: JobFields, sha256: str) -> str:
 async def answering(session: AsyncSession, tenant: UUID, modality: Modality, name: str | None) -> Version:
     """The named version, else the active one. Raises Unavailable, Unprocessable or Conflict: none, or recalled."""
     if name is None:
-        active = await session.scalar(versions.active(modality, tenant))
+        active = await session.scalar(versions.active(), {"modality": modality, "tenant": tenant})
         if active is None:
             raise Unavailable("no_version")
         return active

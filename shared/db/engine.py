@@ -1,10 +1,14 @@
 """Engines and sessions. The gateway is async, workers and tools are sync; both run the same statements."""
 
+import time
 from contextlib import AbstractContextManager
+from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.settings import Settings
 
@@ -12,30 +16,52 @@ from shared.settings import Settings
 _OPTIONS = (
     "-c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
 )
+_FRESH_S = 1.0  # a connection that was used so lately is not asked whether it lives
 _CONNECT = {"connect_timeout": 3, "options": _OPTIONS, "application_name": "thoracle"}
 
 
 def sync_engine(settings: Settings, pool_size: int = 4) -> Engine:
     """Engine for workers, the trainer and the command line."""
-    return create_engine(
-        settings.database_url.get_secret_value(),
-        pool_size=pool_size,
-        pool_pre_ping=True,
-        pool_timeout=3,
-        connect_args=_CONNECT,
+    engine = create_engine(
+        settings.database_url.get_secret_value(), pool_size=pool_size, pool_timeout=3, connect_args=_CONNECT
     )
+    _ask_idle(engine)
+    return engine
 
 
 def async_engine(settings: Settings) -> AsyncEngine:
     """Engine for the gateway."""
-    return create_async_engine(
+    engine = create_async_engine(
         settings.database_url.get_secret_value(),
         pool_size=16,
         max_overflow=8,
-        pool_pre_ping=True,
         pool_timeout=3,
         connect_args=_CONNECT,
     )
+    _ask_idle(engine.sync_engine)
+    return engine
+
+
+def _ask_idle(engine: Engine) -> None:
+    """Ask a connection whether it still lives before it is used, unless it was used a moment ago.
+
+    SQLAlchemy's own pre-ping asks every time, a round trip for each transaction. After a restart of the database the
+    connections that were in use then fail once, as they would between a ping and their first statement.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        used_at = record.info.get("used_at")
+        if used_at is None or time.monotonic() - used_at < _FRESH_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
 
 class Database:

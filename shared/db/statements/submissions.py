@@ -10,7 +10,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.db.tables import IdempotencyKey, Job, Study, new_id
 
-_COLUMNS = (
+COLUMNS = (
     "tenant_id",
     "principal_id",
     "study_id",
@@ -32,18 +32,21 @@ _COLUMNS = (
 _SUBMIT = text(
     f"""
     WITH job AS (
-        INSERT INTO jobs (id, {", ".join(_COLUMNS)}) VALUES (:id, {", ".join(f":{name}" for name in _COLUMNS)})
-        RETURNING id, tenant_id
+        INSERT INTO jobs (id, {", ".join(COLUMNS)}) VALUES (:id, {", ".join(f":{name}" for name in COLUMNS)})
+        RETURNING id, tenant_id, created_at
     ),
     event AS (
         INSERT INTO job_events (tenant_id, job_id, to_state, cause)
         SELECT tenant_id, id, 'queued', 'submitted' FROM job
+    ),
+    input AS (
+        INSERT INTO job_inputs (id, tenant_id, job_id, sha256, size_bytes, media_type)
+        SELECT :input, tenant_id, id, :sha256, :size_bytes, :media_type FROM job
     )
-    INSERT INTO job_inputs (id, tenant_id, job_id, sha256, size_bytes, media_type)
-    SELECT :input, tenant_id, id, :sha256, :size_bytes, :media_type FROM job
+    SELECT created_at FROM job
     """  # noqa: S608 - the names above, and nothing from outside
 ).bindparams(
-    *(bindparam(name, type_=Job.__table__.c[name].type) for name in ("id", *_COLUMNS)),
+    *(bindparam(name, type_=Job.__table__.c[name].type) for name in ("id", *COLUMNS)),
     bindparam("input", type_=Job.__table__.c.id.type),
 )
 
@@ -92,9 +95,12 @@ def study(tenant: UUID, external_id: str, subject_id: str | None) -> ReturningIn
     ).returning(Study.id)
 
 
-def job(**values: Any) -> TextClause:
-    """The job with its input and the first event of its life, in one round trip."""
-    return _SUBMIT.bindparams(input=new_id(), **values)
+def job() -> TextClause:
+    """The job with its input and the first event of its life, in one round trip; returns when it was made.
+
+    Executed with `input` (the id of the input), `id`, `sha256`, `media_type` and every column of `COLUMNS`.
+    """
+    return _SUBMIT
 
 
 def _since(hours: int) -> Any:

@@ -29,6 +29,19 @@ _USED = text(
     """
 ).bindparams(bindparam("version", type_=PG_UUID(as_uuid=True)))
 
+# Every submission runs this one: building it costs more than running it, so it is built once.
+_ACTIVE = (
+    select(Version)
+    .join(Deployment, Deployment.active_id == Version.id)
+    .where(
+        Deployment.modality == bindparam("modality"),
+        or_(Deployment.tenant_id == bindparam("tenant"), Deployment.tenant_id.is_(None)),
+    )
+    .order_by(Deployment.tenant_id.nulls_last())
+    .limit(1)
+    .options(_LIGHT)
+)
+
 
 def named(modality: str, name: str) -> Select[Version]:
     """The version of a modality with this sha256 or name, without its card."""
@@ -47,16 +60,9 @@ def starting_with(word: str) -> Select[str]:
     return select(Version.sha256).where(or_(Version.name == word, begins)).limit(20)
 
 
-def active(modality: str, tenant: UUID) -> Select[Version]:
-    """The version that answers for a tenant now: its own deployment first, then everybody's."""
-    return (
-        select(Version)
-        .join(Deployment, Deployment.active_id == Version.id)
-        .where(Deployment.modality == modality, _concerns(tenant))
-        .order_by(Deployment.tenant_id.nulls_last())
-        .limit(1)
-        .options(_LIGHT)
-    )
+def active() -> Select[Version]:
+    """The version that answers `:tenant` in `:modality` now: its own deployment first, then everybody's."""
+    return _ACTIVE
 
 
 def of_modality(modality: str, limit: int = 500) -> Select[Version]:
