@@ -66,10 +66,10 @@ class Process:
 
 @contextlib.contextmanager
 def process(settings: Settings, module: str, log: Path, **changes: str) -> Iterator[Process]:
-    """`python -m module` with these settings; killed at the end if it still runs."""
+    """`python -m module`, arguments behind it, with these settings; killed at the end if it still runs."""
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", *module.split()],
             cwd=ROOT,
             env={**environment(settings), **changes},
             stdout=output,
@@ -88,10 +88,12 @@ def process(settings: Settings, module: str, log: Path, **changes: str) -> Itera
 
 
 @contextlib.contextmanager
-def worker(settings: Settings, database: Database, log: Path, **changes: str) -> Iterator[Process]:
+def worker(
+    settings: Settings, database: Database, log: Path, module: str = "services.worker", **changes: str
+) -> Iterator[Process]:
     """A worker process that has registered itself."""
     before = _workers(database)
-    with process(settings, "services.worker", log, **changes) as child:
+    with process(settings, module, log, **changes) as child:
         wait_for(
             lambda: child.popen.poll() is not None or _workers(database) > before, 60, f"worker up: {log.read_text()}"
         )
