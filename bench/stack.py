@@ -19,6 +19,8 @@ from shared.schemas import Role
 from shared.settings import Settings
 from tests.support.stack import Process, process, wait_for, worker
 
+_PACED_S = 300.0  # a large version is timed with every engine, group size and number of threads
+
 
 @dataclass
 class Bench:
@@ -41,9 +43,9 @@ class Bench:
         return child
 
     def worker(self, **changes: str) -> Process:
-        """A worker that has registered itself: its versions are loaded."""
+        """A worker that has registered itself: its versions are loaded, their pace on this machine is known."""
         log = self.settings.home / "services.worker.log"
-        return self._exit.enter_context(worker(self.settings, self.database, log, **changes))
+        return self._exit.enter_context(worker(self.settings, self.database, log, within=_PACED_S, **changes))
 
     def key(self, *roles: Role, tenant: str = "north") -> str:
         """A key of a new principal with these roles; all of them when none are named."""

@@ -89,14 +89,18 @@ def process(settings: Settings, module: str, log: Path, **changes: str) -> Itera
 
 @contextlib.contextmanager
 def worker(
-    settings: Settings, database: Database, log: Path, module: str = "services.worker", **changes: str
+    settings: Settings,
+    database: Database,
+    log: Path,
+    module: str = "services.worker",
+    *,
+    within: float = 60,
+    **changes: str,
 ) -> Iterator[Process]:
-    """A worker process that has registered itself."""
+    """A worker process that has registered itself, within so many seconds."""
     before = _workers(database)
     with process(settings, module, log, **changes) as child:
-        wait_for(
-            lambda: child.popen.poll() is not None or _workers(database) > before, 60, f"worker up: {log.read_text()}"
-        )
+        wait_for(lambda: child.popen.poll() is not None or _workers(database) > before, within, "a worker that is up")
         assert child.popen.poll() is None, log.read_text()
         yield child
 
