@@ -22,6 +22,7 @@ TITLES = {
     "claims": "The price of a claim as the queue grows",
     "pressure": "More than can be done: liveness and long polls",
     "promotions": "Promotions during load",
+    "rollbacks": "A hundred promotions and rollbacks while workers are killed",
     "runtimes": "Runtimes",
     "features": "Features of a recording",
     "training": "Training against a bare loop",

@@ -109,9 +109,11 @@ class Client:
         """Read an address."""
         return _json(self._send("GET", path, params=_given(query), headers=dict(headers or {})))
 
-    def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+    def call(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None, **query: object
+    ) -> Any:
         """Change something."""
-        return _json(self._send(method, path, json=body, headers=dict(headers or {})))
+        return _json(self._send(method, path, params=_given(query), json=body, headers=dict(headers or {})))
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:

@@ -18,6 +18,7 @@ from cli.commands import (
     samples,
     submit,
     train,
+    trials,
     up,
     versions,
     webhooks,
@@ -41,6 +42,8 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(versions.app, name="versions")
 app.command("promote")(pointers.promote)
 app.command("rollback")(pointers.rollback)
+app.command("canary")(trials.canary)
+app.command("shadow")(trials.shadow)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.command("recipes")(recipes.recipes)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import select, text, update
@@ -113,6 +113,31 @@ def rollback(session: Session, modality: str, why: Why, generation: int) -> Depl
     usable(session, previous)
     values = {**without(deployment, previous.id), "active_id": previous.id, "previous_id": deployment.active_id}
     return move(session, deployment, generation, "rollback", (deployment.active_id, previous.id), values, why)
+
+
+def try_out(
+    session: Session, version: Version, pointer: Literal["canary", "shadow"], share: float, generation: int, why: Why
+) -> Deployment:
+    """Let a version answer a share (0 to 1) of the studies, or only be kept loaded. Raises Conflict as `promote`."""
+    deployment = promotable(session, version, generation)
+    values: dict[str, Any] = {**without(deployment, version.id), f"{pointer}_id": version.id}
+    values.pop("previous_id", None)  # it may be tried again and stay where a rollback leads
+    if pointer == "canary":
+        values["canary_share"] = share
+    between = (getattr(deployment, f"{pointer}_id"), version.id)
+    return move(session, deployment, generation, pointer, between, values, why)
+
+
+def stop_trying(
+    session: Session, modality: str, pointer: Literal["canary", "shadow"], generation: int, why: Why
+) -> Deployment:
+    """Clear one of these pointers. Raises Conflict: it is clear, or somebody was faster."""
+    deployment = find(session, modality)
+    tried: UUID | None = getattr(deployment, f"{pointer}_id")
+    if deployment.generation == generation and tried is None:
+        raise Conflict("nothing_tried")
+    values: dict[str, Any] = {f"{pointer}_id": None} | ({"canary_share": 0.0} if pointer == "canary" else {})
+    return move(session, deployment, generation, f"{pointer}_end", (tried, None), values, why)
 
 
 def prepare(session: Session, version: Version) -> Deployment:

@@ -116,6 +116,7 @@ EN: dict[str, str] = {
     "gate.shortcuts.near": "A trivial reading of the files may do as well: {control} has AUROC {reached:.2f}, the "
     "model {model:.2f}.",
     "gate.shortcuts.none": "No trivial reading of the files was tried.",
+    "nothing_tried": "No version is being tried out here.",
     "already_active": "This version is active already.",
     "version_not_recalled": "This version was not recalled; its results stand.",
     "nothing_to_roll_back_to": "There is no earlier version to go back to.",

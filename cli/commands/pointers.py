@@ -34,7 +34,7 @@ def promote(
         path = f"/v1/deployments/{chosen['modality']}"
         generation = client.get(path)["generation"]
         body = {"version": chosen["version"]["sha256"], "reason": reason, "override": override}
-        deployment = _when_prepared(client, path, body, generation, wait)
+        deployment = when_prepared(client, path, body, generation, wait)
     told(deployment, json_)
 
 
@@ -96,7 +96,7 @@ def approve(
     told(deployment, json_)
 
 
-def _when_prepared(client: Client, path: str, body: dict[str, Any], generation: int, wait: float) -> dict[str, Any]:
+def when_prepared(client: Client, path: str, body: dict[str, Any], generation: int, wait: float) -> dict[str, Any]:
     """Ask until workers are ready, `wait` seconds at most."""
     until = time.monotonic() + wait
     while True:

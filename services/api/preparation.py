@@ -2,12 +2,18 @@
 
 from typing import Any, Literal
 
+from fastapi import Request
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api import moves
+from services.api.auth import Caller
+from services.api.gateway import of
+from services.api.problems import request_id
 from services.api.views import version_ref
-from shared.db.statements import versions
+from shared import deployments
+from shared.db.statements import audit, versions
 from shared.db.tables import Version
 from shared.errors import Conflict
 from shared.schemas import Modality, VersionRef
@@ -83,6 +89,18 @@ async def preparation(session: AsyncSession, settings: Settings, modality: Modal
     ready = all(standing.state == "warm" for standing in standings)
     proved_by: Literal["workers", "trainer", "nobody"] = "workers" if workers else "trainer" if rows else "nobody"
     return Preparation(version=version_ref(version), proved_by=proved_by, ready=ready, standings=standings)
+
+
+async def prepare(request: Request, caller: Caller, modality: Modality, name: str) -> None:
+    """Tell workers to load a version, if they have not been told. Raises Unprocessable, Conflict."""
+    async with of(request).begin() as session:
+        version = await moves.named(session, modality, name)
+        being = (await moves.read(session, caller, modality)).preparing
+        if being is None or being.sha256 != version.sha256:
+            await session.run_sync(lambda sync: deployments.prepare(sync, version))
+            await session.execute(
+                audit.event(caller, "deployment.prepare", "version", version.sha256, request_id(request))
+            )
 
 
 def _standing(row: Row[*tuple[Any, ...]], sha256: str) -> Standing:

@@ -132,7 +132,7 @@ QUERIES = (
     ),
     Query(
         "I6",
-        "a claim's version was asked for by its jobs, or was active at the claim's generation",
+        "a claim's version was asked for by its jobs, or was active or a canary at the claim's generation",
         f"""
         SELECT DISTINCT c.id, c.version_id, c.generation
         FROM claims c JOIN job_events e ON e.claim_id = c.id AND e.cause = 'claimed' JOIN jobs j ON j.id = e.job_id
@@ -143,7 +143,11 @@ QUERIES = (
                   WHERE deployment_id = d.id AND generation <= c.generation AND action IN {_OF_ACTIVE}
                   ORDER BY generation DESC LIMIT 1) AS stood
               WHERE d.modality = c.modality AND (d.tenant_id = c.tenant_id OR d.tenant_id IS NULL)
-                AND stood.to_id = c.version_id))
+                AND stood.to_id = c.version_id)
+              AND NOT EXISTS (
+              SELECT FROM deployments d JOIN deployment_events e ON e.deployment_id = d.id
+              WHERE d.modality = c.modality AND e.action = 'canary' AND e.to_id = c.version_id
+                AND e.generation <= c.generation))
         """,
     ),
     Query(

@@ -14,6 +14,7 @@ from services.api.routes import (
     studies,
     submit,
     training,
+    trials,
     webhooks,
 )
 
@@ -27,6 +28,7 @@ ROUTERS = (
     recalls.router,
     deployments.router,
     approvals.router,
+    trials.router,
     training.router,
     webhooks.router,
     audit.router,

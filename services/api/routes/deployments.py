@@ -15,12 +15,12 @@ from services.api.moves import Body, IfMatch, Name, Reason
 from services.api.pointers import DeploymentView, deployment_view
 from services.api.prefer import Wait
 from services.api.preparation import NotPrepared, Preparation, preparation
-from services.api.problems import request_id
+from services.api.preparation import prepare as prepare_
 from services.api.promotion import Promotion
 from services.api.proposals import ProposalView
 from services.api.views import version_ref
 from shared import deployments
-from shared.db.statements import audit, versions
+from shared.db.statements import versions
 from shared.deployments import Why
 from shared.errors import Conflict, NotFound
 from shared.faults import fault
@@ -107,7 +107,7 @@ async def one(request: Request, caller: Signed, modality: Modality) -> Response:
 )
 async def prepare(request: Request, caller: Signed, modality: Modality, body: Candidate) -> Preparation:
     """Changes nothing that answers. Ask with GET until it is `ready`."""
-    await _prepare(request, caller, modality, body.version)
+    await prepare_(request, caller, modality, body.version)
     return await prepared(request, caller, modality, body.version)
 
 
@@ -155,7 +155,7 @@ async def promote(
             done = await wanted.commit()
             break
         except NotPrepared:
-            await _prepare(request, caller, modality, body.version)
+            await prepare_(request, caller, modality, body.version)
             if time.monotonic() >= until:
                 raise
             await asyncio.sleep(_LOOK_S)
@@ -239,14 +239,3 @@ async def _rolled_back(
         except Conflict as conflict:
             raise moves.as_precondition(conflict) from conflict
         return await moves.moved(session, caller, modality, "deployment.rollback", request)
-
-
-async def _prepare(request: Request, caller: Caller, modality: Modality, name: str) -> None:
-    async with of(request).begin() as session:
-        version = await moves.named(session, modality, name)
-        being = (await moves.read(session, caller, modality)).preparing
-        if being is None or being.sha256 != version.sha256:
-            await session.run_sync(lambda sync: deployments.prepare(sync, version))
-            await session.execute(
-                audit.event(caller, "deployment.prepare", "version", version.sha256, request_id(request))
-            )

@@ -11,6 +11,9 @@ waits in them and however many hospitals have nothing waiting. Then it chooses:
    pays for the time in which it had the service to itself;
 4. the oldest head.
 
+The head decides the claim's version: the one it asked for, else the canary when its study lies in the canary's share (a
+canary that this worker could not load has none), else the active one. Those behind it that lie on the other side wait.
+
 Turns are read from the latest claims and never locked: a worker that is frozen while it claims holds up nobody. Two
 claims of one hospital at the same moment may count as one.
 """
@@ -28,9 +31,11 @@ from shared.db.tables import PRIORITY_RANK
 _WANTED = "COALESCE(requested_id, '00000000-0000-0000-0000-000000000000'::uuid)"
 _LANE = f"tenant_id, modality, priority, {_WANTED}"
 _ORDER = "GREATEST(not_before, created_at), id"
+# Where a job lies in [0, 1), the same for all of a study, else of a subject: below the canary's share, the canary's.
+_PLACE = "(hashtextextended(COALESCE(study_id::text, subject_id, id::text), 0) & 65535)::float8 / 65536"
 _HEAD = f"""
     SELECT tenant_id, modality, priority, {_WANTED} AS wanted, requested_id, not_before,
-           GREATEST(not_before, created_at) AS ready, id, solo
+           GREATEST(not_before, created_at) AS ready, id, solo, {_PLACE} AS place
     FROM jobs WHERE state = 'queued' %s
     ORDER BY {_LANE}, {_ORDER} LIMIT 1
 """  # noqa: S608 - our own words
@@ -55,15 +60,22 @@ _CLAIM = text(
         ) AS latest
     ),
     lead AS (
-        SELECT lane.*, d.generation, COALESCE(lane.requested_id, d.active_id) AS version_id, t.weight,
+        SELECT lane.*, d.generation, d.share, choice.version_id, t.weight,
                GREATEST(own.turn_ended, (SELECT max(turn_began) FROM served WHERE priority = lane.priority), 0) AS turn
         FROM lane
         JOIN tenants t ON t.id = lane.tenant_id
         CROSS JOIN LATERAL (
-            SELECT active_id, generation FROM deployments
+            SELECT active_id, generation, canary_id,
+                   CASE WHEN lane.requested_id IS NULL AND canary_id <> ALL (:refused) THEN canary_share ELSE 0 END
+                   AS share
+            FROM deployments
             WHERE modality = lane.modality AND (tenant_id = lane.tenant_id OR tenant_id IS NULL)
             ORDER BY tenant_id NULLS LAST LIMIT 1
         ) AS d
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN lane.place < d.share THEN d.canary_id ELSE COALESCE(lane.requested_id, d.active_id) END
+                   AS version_id
+        ) AS choice
         LEFT JOIN LATERAL (
             SELECT turn_ended FROM claims
             WHERE tenant_id = lane.tenant_id AND priority = lane.priority ORDER BY id DESC LIMIT 1
@@ -71,21 +83,21 @@ _CLAIM = text(
         LEFT JOIN served ON served.modality = lane.modality AND served.priority = lane.priority
         WHERE lane.modality = ANY (:modalities) AND lane.priority <= :lowest
           AND (lane.not_before IS NULL OR lane.not_before <= now())
-          AND COALESCE(lane.requested_id, d.active_id) IS NOT NULL
-          AND COALESCE(lane.requested_id, d.active_id) <> ALL (:refused)
+          AND choice.version_id IS NOT NULL AND choice.version_id <> ALL (:refused)
         ORDER BY GREATEST(lane.ready, served.started_at) > now() - make_interval(secs => :ageing),
                  lane.priority, turn, lane.ready, lane.id
         LIMIT 1
     ),
     mine AS (
         SELECT head.id FROM lead CROSS JOIN LATERAL (
-            SELECT id, solo FROM jobs
+            SELECT id, solo, {_PLACE} AS place FROM jobs
             WHERE ({_LANE}) = (lead.tenant_id, lead.modality, lead.priority, lead.wanted) AND state = 'queued'
               AND GREATEST(not_before, created_at) <= GREATEST(now(), lead.ready)
             ORDER BY {_ORDER} LIMIT :size
             FOR UPDATE SKIP LOCKED
         ) AS head
         WHERE CASE WHEN lead.solo THEN head.id = lead.id ELSE NOT head.solo END
+          AND (head.place < lead.share) = (lead.place < lead.share)
     ),
     claim AS (
         INSERT INTO claims (worker_id, tenant_id, modality, priority, version_id, generation, turn_began, turn_ended,

@@ -157,7 +157,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def serving(settings: Settings, database: Database) -> Iterator[Api]:
     """The gateway in a thread of the test."""
-    settings = settings.model_copy(update={"port": free_port()})
+    settings = settings.changed(port=free_port())
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),
