@@ -242,6 +242,21 @@ EN: dict[str, str] = {
     "page.file": "File: drop it here or choose it",
     "page.file_help": "X-ray: DICOM, PNG, JPEG or TIFF. Sound: WAV, FLAC, MP3, OGG, or as a phone records it. "
     "Up to {limit_mb} MB.",
+    "page.unplayable": "This browser does not play this kind of recording. What was read of it is drawn below.",
+    "page.record.start": "Record with the microphone",
+    "page.record.stop": "Stop recording",
+    "page.record.again": "Record again",
+    "page.record.help": "Hold the microphone about 30 cm away. It records for 30 s at the most; "
+    "nothing is sent before you press Send.",
+    "page.record.level": "Level of the sound",
+    "page.record.running": "Recording.",
+    "page.record.done": "Recorded. Listen to it, say what it is, and send it.",
+    "page.record.play": "Play the recording",
+    "page.record.refused": "The browser does not let this page use the microphone. Open the page’s settings beside its "
+    "address, allow the microphone, and press Record again; or choose a file instead.",
+    "page.record.missing": "No microphone was found. Connect one and press Record again; or choose a file instead.",
+    "page.record.taken": "The microphone cannot be used now. Close other programs that use it and press Record again; "
+    "or choose a file instead.",
     "page.which": "What is this sound?",
     "page.about": "About this study (optional)",
     "page.about_help": "No names: use references and pseudonyms only. What a DICOM file says is read from it.",

@@ -1,5 +1,6 @@
 """Makes a page from a template. Every page leaves with the same headers and is escaped by default."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Vary": "Accept, Cookie",
+}
+# For the page with the form alone: the microphone, and playing a recording back before it is sent.
+RECORDING_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": CSP.replace("media-src 'self'", "media-src 'self' blob:"),
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
 }
 
 
@@ -52,7 +59,7 @@ def _environment() -> Environment:
 _ENVIRONMENT = _environment()
 
 
-def page(template: str, status: int = 200, **context: Any) -> HTMLResponse:
+def page(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, **context: Any) -> HTMLResponse:
     """A whole page. `reader` in the context is who is signed in, or None."""
     body = _ENVIRONMENT.get_template(template).render({"reader": None, **context})
-    return HTMLResponse(body, status_code=status, headers=HEADERS)
+    return HTMLResponse(body, status_code=status, headers=headers)

@@ -7,7 +7,7 @@ from services.api.auth import Caller
 from services.api.gateway import of
 from services.api.problems import request_id
 from services.api.web.reader import Reader
-from services.api.web.render import page
+from services.api.web.render import RECORDING_HEADERS, page
 from shared.db.statements.jobs import Wanted
 from shared.schemas import TERMINAL
 
@@ -23,6 +23,7 @@ async def worklist(
     return page(
         "worklist.html",
         status,
+        RECORDING_HEADERS,
         reader=Reader.of(caller),
         jobs=jobs,
         busy=any(job.status not in TERMINAL for job in jobs),

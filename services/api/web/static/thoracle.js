@@ -83,7 +83,7 @@ async function watch(region) {
 }
 
 /* A sound may be a cough or a lung sound: ask, and only then. */
-const SOUND = /\.(wav|flac|mp3|ogg|oga|opus)$/i;
+const SOUND = /\.(wav|flac|mp3|og[ag]|opus|m4a|mp4|mov|3g[p2]|webm|mka|aac|amr|aif[cf]?|caf)$/i;
 function ask(input, fieldset) {
   const file = input.files[0];
   const sound = Boolean(file) && (file.type.startsWith("audio/") || SOUND.test(file.name));
@@ -126,8 +126,33 @@ function enlivenForm(form) {
   });
 }
 
+/* A browser's own recording does not say how long it is: look at its end once. */
+function measure(audio) {
+  audio.addEventListener("loadedmetadata", () => {
+    if (Number.isFinite(audio.duration)) return;
+    audio.addEventListener("timeupdate", () => { audio.currentTime = 0; }, { once: true });
+    audio.currentTime = Number.MAX_SAFE_INTEGER;
+  });
+}
+
+/* A telephone's AMR is read here, but no browser plays it. */
+function excuse(audio) {
+  const say = () => {
+    const line = document.createElement("p");
+    line.className = "quiet";
+    line.textContent = audio.dataset.unplayable;
+    audio.replaceWith(line);
+  };
+  if (audio.error) say();
+  else audio.addEventListener("error", say, { once: true });
+}
+
 function enliven(root) {
   localise(root);
+  for (const audio of root.querySelectorAll("audio")) {
+    measure(audio);
+    if (audio.dataset.unplayable) excuse(audio);
+  }
   for (const image of root.querySelectorAll("img[data-rendition]")) requestAnimationFrame(() => show(image));
 }
 
