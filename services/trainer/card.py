@@ -17,7 +17,6 @@ from shared.schemas import Card, Interval, Metrics
 
 _LIBRARIES = ("torch", "onnx", "onnxruntime", "openvino", "librosa", "numpy", "scikit-learn", "pillow", "soxr")
 _USE = "Research use only, not for diagnosis. It supports a clinician who looks at the study; it replaces nobody."
-_GOLDEN_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,9 @@ class Made:
     fingerprint: str
     seconds: float
     parameters: int
+    runtime: schemas.RuntimeContract
     golden: tuple[NDArray[np.float32], NDArray[np.float32]]
+    tolerance: float
     junk_referred: tuple[int, int]
     across: Mapping[str, Interval]
     unseen: Sequence[Unseen] = ()
@@ -47,7 +48,7 @@ def make_card(plan: Plan, examples: Examples, judgement: Judgement, made: Made) 
         input=recipe.input,
         pipeline=list(recipe.pipeline),
         tensor=schemas.TensorContract(shape=list(recipe.shape)),
-        runtime=schemas.RuntimeContract(engine=recipe.engine, precision="f32"),
+        runtime=made.runtime,
         calibration=judgement.calibration,
         threshold=judgement.threshold,
         operating_point=judgement.operating_point,
@@ -118,7 +119,7 @@ def _golden(made: Made) -> schemas.Golden:
         file="golden.npy",
         scores=[float(score) for score in scores],
         distances=[float(distance) for distance in distances],
-        tolerance=_GOLDEN_TOLERANCE,
+        tolerance=made.tolerance,
     )
 
 

@@ -1,21 +1,31 @@
 """The protocol: every figure comes from patients that the network which answered for them had not seen."""
 
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.trainer import calibrate, conformal, controls, export, gates, kept, metrics, prepared, rates, resume
+from services.trainer import calibrate, conformal, controls, export, gates, kept, metrics, prepared, rates, resume, ways
 from services.trainer.fit import Epoch
 from services.trainer.folds import Places, folds
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Mode, Options, Recipe, Task
 from services.trainer.sources import known
-from shared.schemas import Calibration, Detail, Interval, Metrics, Novelty, OperatingPoint, SourceFigures
+from services.trainer.ways import Answers
+from shared.schemas import (
+    Calibration,
+    Detail,
+    Interval,
+    Metrics,
+    Novelty,
+    OperatingPoint,
+    Precision,
+    SourceFigures,
+)
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +40,7 @@ class Plan:
 
     `keep` is a folder for what a run that is killed takes up again: each fit lies there under a name that holds all
     that it depends on, so whatever has changed is done anew. `checkpoints` is one for the weights a recipe declares.
+    `precisions`: in which ones, beside f32, held-out patients are answered for as well.
     """
 
     recipe: Recipe
@@ -40,6 +51,7 @@ class Plan:
     on_epoch: Callable[[str, Epoch], None]
     keep: Path | None = None
     checkpoints: Path | None = None
+    precisions: tuple[Precision, ...] = ()
 
     def task(self, stage: str, keep: Path | None = None) -> Task:
         """One fit of this plan."""
@@ -70,11 +82,19 @@ class Plan:
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Scores and distances (n,) of every row from the fold that held it out."""
+    """Scores and distances (n,) of every row from the fold that held it out, in f32 and, where tried, otherwise."""
 
     scores: Floats
     distances: Floats
     splits: list[tuple[Places, Places]]
+    others: Mapping[Precision, Answers] = field(default_factory=dict)
+
+    def computed(self, precision: Precision) -> "OutOfFold":
+        """The same rows as they are answered in this precision."""
+        if precision == "f32":
+            return self
+        scores, distances = self.others[precision]
+        return replace(self, scores=scores, distances=distances)
 
     @property
     def places(self) -> list[Places]:
@@ -98,24 +118,29 @@ def train_graph(plan: Plan, examples: Examples, stage: str) -> export.Graph:
     return plan.recipe.fit(examples, plan.task(stage, plan.place(stage, examples)))
 
 
-def answer(plan: Plan, training: Examples, inputs: NDArray[np.float32], stage: str) -> tuple[Floats, Floats]:
-    """Train on some patients and answer for others, with the weights rounded as they would serve.
+def answer(plan: Plan, training: Examples, inputs: NDArray[np.float32], stage: str) -> Answers:
+    """Train on some patients and answer for others in f32, with the weights rounded as they would serve."""
+    return answers(replace(plan, precisions=()), training, inputs, stage)["f32"]
+
+
+def answers(plan: Plan, training: Examples, inputs: NDArray[np.float32], stage: str) -> dict[Precision, Answers]:
+    """`answer`, in the plan's precisions as well where the network is large enough for them.
 
     What was answered before a kill is answered again from the plan's folder, its epochs are told again.
     """
     place = plan.place(stage, training)
-    file = place and place / f"answers-{kept.digest(inputs.tobytes())}.npz"
+    file = place and place / f"answers-{kept.digest(plan.precisions, inputs.tobytes())}.npz"
     found = kept.read(file) if file else None
     if found is None:
-        return _answer(plan, training, inputs, stage, file)
-    for values in found.facts:
+        return _answers(plan, training, inputs, stage, file)
+    for values in found.facts["epochs"]:
         plan.on_epoch(stage, Epoch(**values))
-    return found.arrays["scores"], found.arrays["distances"]
+    return {name: tuple(found.arrays[name]) for name in found.facts["precisions"]}
 
 
-def _answer(
+def _answers(
     plan: Plan, training: Examples, inputs: NDArray[np.float32], stage: str, file: Path | None
-) -> tuple[Floats, Floats]:
+) -> dict[Precision, Answers]:
     epochs: list[Epoch] = []
 
     def listen(stage: str, epoch: Epoch) -> None:
@@ -124,10 +149,13 @@ def _answer(
 
     graph = train_graph(replace(plan, on_epoch=listen), training, stage)
     scores, distances = (part.astype(np.float64) for part in export.answer(graph, inputs))
+    found: dict[Precision, Answers] = {"f32": (scores, distances)}
+    found |= ways.answers(graph, inputs, plan.precisions, plan.threads)
     if file is not None:
-        kept.write(file, {"scores": scores, "distances": distances}, [asdict(epoch) for epoch in epochs])
+        facts = {"precisions": list(found), "epochs": [asdict(epoch) for epoch in epochs]}
+        kept.write(file, {name: np.stack(part) for name, part in found.items()}, facts)
         _forget(file)
-    return scores, distances
+    return found
 
 
 def _forget(answers: Path) -> None:
@@ -139,12 +167,22 @@ def _forget(answers: Path) -> None:
 def out_of_fold(plan: Plan, examples: Examples) -> OutOfFold:
     """Train once per fold and collect the answers for the held-out patients."""
     splits = list(folds(examples, plan.options.folds, plan.seed))
-    scores, distances = np.zeros(len(examples)), np.zeros(len(examples))
+    held: dict[Precision, Answers] = {}
     for number, (training, held_out) in enumerate(splits, 1):
         stage = f"fold {number}/{len(splits)}"
-        answers = answer(plan, examples.take(training), examples.inputs[held_out], stage)
-        scores[held_out], distances[held_out] = answers
-    return OutOfFold(scores, distances, splits)
+        found = answers(plan, examples.take(training), examples.inputs[held_out], stage)
+        for precision, (scores, distances) in found.items():
+            every = held.setdefault(precision, (np.zeros(len(examples)), np.zeros(len(examples))))
+            every[0][held_out], every[1][held_out] = scores, distances
+    scores, distances = held.pop("f32")
+    return OutOfFold(scores, distances, splits, held)
+
+
+def losses(examples: Examples, held: OutOfFold, judgement: Judgement) -> dict[Precision, tuple[float, float]]:
+    """What each precision beside f32 costs on held-out patients: AUROC, and the share of decisions that flip."""
+    rule = ways.Rule(judgement.calibration, judgement.threshold, judgement.novelty.threshold)
+    exact = (held.scores, held.distances)
+    return {name: ways.compared(exact, other, examples.targets, rule) for name, other in held.others.items()}
 
 
 def judge(plan: Plan, examples: Examples, held: OutOfFold) -> Judgement:

@@ -11,10 +11,10 @@ import numpy as np
 import psutil
 import torch
 
-from services.trainer import datasets, evaluate, export, gates, generated, kept, prepared, twins
+from services.trainer import datasets, evaluate, export, gates, generated, kept, prepared, twins, ways
 from services.trainer.card import Made, make_card, make_notice
 from services.trainer.datasets import Dataset
-from services.trainer.evaluate import FINAL, Judgement, Plan
+from services.trainer.evaluate import FINAL, Judgement, OutOfFold, Plan
 from services.trainer.fit import Epoch
 from services.trainer.gates import Vouched
 from services.trainer.prepared import Examples
@@ -23,7 +23,7 @@ from services.trainer.twins import Joined
 from services.trainer.unseen import unseen
 from shared import registry, runtimes
 from shared.errors import Conflict
-from shared.schemas import Card, Interval
+from shared.schemas import Card, Interval, RuntimeContract
 from shared.settings import Settings
 
 
@@ -118,6 +118,7 @@ def lower_priority(budget: Budget, threads: int) -> None:
 
 @dataclass(frozen=True)
 class _Learnt:
+    held: OutOfFold
     judgement: Judgement
     across: dict[str, Interval]
     graph: export.Graph
@@ -130,6 +131,7 @@ class _Run:
     def __init__(self, plan: Plan, joined: Joined, name: str, fingerprint: str, others: Examples | None) -> None:
         self.plan, self.examples, self.name, self.fingerprint = plan, joined.examples, name, fingerprint
         self.others, self.joined = others, joined
+        self.runtime = RuntimeContract(engine=plan.recipe.engine)  # until the ways are judged
         self.started = time.monotonic()
 
     def learn(self, vouched: Vouched) -> _Learnt:
@@ -140,28 +142,34 @@ class _Run:
         gates.judged(judgement.metrics, vouched)
         across = evaluate.across_sources(self.plan, self.examples)
         graph = evaluate.train_graph(self.plan, self.examples, FINAL)
-        return _Learnt(judgement, across, graph, vouched.sentences)
+        return _Learnt(held, judgement, across, graph, vouched.sentences)
 
     def publish(self, learnt: _Learnt, folder: Path, spent: float) -> None:
         """Write a sealed version into an empty folder and load it as a worker would.
 
         `spent`: seconds of all epochs, those before a kill too.
         """
-        judgement, graph = learnt.judgement, learnt.graph
+        recipe, graph = self.plan.recipe, learnt.graph
         model = folder / "model.onnx"
-        export.write(graph, self.plan.recipe.shape, model)
+        export.write(graph, recipe.shape, model)
         gates.storable(model)
         export.prove_parity(graph, self.examples.inputs, self._serve(model, self.examples.inputs))
-        golden = generated.golden(self.plan.recipe.modality, self.plan.recipe.pipeline)
+        golden = generated.golden(recipe.modality, recipe.pipeline)
         np.save(folder / "golden.npy", golden.astype(np.float16), allow_pickle=False)
-        answers = self._serve(model, golden)
+        exact = self._serve(model, golden)
+        gates.finite(exact)
+        losses = evaluate.losses(self.examples, learnt.held, learnt.judgement)
+        self.runtime = ways.contract(model, recipe.engine, losses, golden, self.plan.threads)
+        answers, judgement = self._serve(model, golden), self._judgement(learnt)
         gates.finite(answers)
         made = Made(
             name=self.name,
             fingerprint=self.fingerprint,
             seconds=max(spent, time.monotonic() - self.started),
             parameters=graph.size,
+            runtime=self.runtime,
             golden=answers,
+            tolerance=ways.tolerance(self.runtime, exact, np.stack(answers)),
             junk_referred=self._refer_junk(model, judgement),
             across=learnt.across,
             unseen=unseen(lambda inputs: self._serve(model, inputs), judgement, self.others) if self.others else (),
@@ -169,8 +177,14 @@ class _Run:
         )
         self._seal(folder, make_card(self.plan, self.examples, judgement, made))
 
+    def _judgement(self, learnt: _Learnt) -> Judgement:
+        """All figures in the precision that serves."""
+        if self.runtime.precision == "f32":
+            return learnt.judgement
+        return evaluate.judge(self.plan, self.examples, learnt.held.computed(self.runtime.precision))
+
     def _serve(self, model: Path, inputs: export.Floats) -> tuple[export.Floats, export.Floats]:
-        return export.run(model, self.plan.recipe.engine, "f32", inputs, self.plan.threads)
+        return export.run(model, self.runtime.engine, self.runtime.precision, inputs, self.plan.threads)
 
     def _refer_junk(self, model: Path, judgement: Judgement) -> tuple[int, int]:
         """How many generated non-studies are referred or rejected, of how many."""
@@ -210,7 +224,8 @@ class _Reporter:
 def _plan(recipe: Recipe, mode: Mode, seed: int, budget: Budget, report: _Reporter) -> Plan:
     options = recipe.options(mode)
     options = replace(options, epochs=budget.epochs or options.epochs, folds=budget.folds or options.folds)
-    return Plan(recipe, mode, options, seed, budget.threads, report.epoch)
+    precisions = ways.beside_f32(recipe.engine)
+    return Plan(recipe, mode, options, seed, budget.threads, report.epoch, precisions=precisions)
 
 
 def _memory(cache: Path, plan: Plan, fingerprint: str) -> Path:

@@ -1,0 +1,141 @@
+"""Ways to run a version's graph: timed and judged where it is published; the quickest that is good enough serves.
+
+Judged on patients that the network had not seen: each fold's own graph answers for those held out in every precision.
+"""
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.trainer import calibrate, export, metrics
+from shared.runtimes import Runtime, open_graph
+from shared.schemas import Calibration, Engine, Precision, RuntimeContract, Way
+
+Answers = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Scores and distances, each (n,)."""
+MOST_LOST = 0.002
+"""Of the AUROC on unseen patients."""
+MOST_FLIPPED = 0.01
+"""Share of decisions about unseen patients, at the card's threshold and novelty threshold."""
+EXACT = 1e-3
+"""Relative and absolute tolerance of golden samples in f32: engines add up in other orders."""
+_LARGE = 1_000_000  # parameters; the forward pass of a smaller graph takes less than reading its input
+_GROUP, _ROUNDS = 8, 3
+_CLEARLY = 1.1  # less is noise, and f32 in the recipe's own engine stands
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a version decides: calibration, threshold of the probability, and the distance beyond which it refers."""
+
+    calibration: Calibration
+    threshold: float
+    furthest: float
+
+
+def beside_f32(engine: str) -> tuple[Precision, ...]:
+    """The other precisions that are worth trying: bf16 for nets, where this processor computes it by itself."""
+    if engine != "openvino":
+        return ()
+    from shared.runtimes.openvino import precisions
+
+    return ("bf16",) if "bf16" in precisions() else ()
+
+
+def answers(
+    graph: export.Graph, inputs: export.Floats, precisions: Sequence[Precision], threads: int
+) -> dict[Precision, Answers]:
+    """What a large graph answers in each precision, by the engine that serves it; nothing of a small one."""
+    if not precisions or sum(weight.numel() for weight in graph.parameters()) < _LARGE:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="thoracle-ways-") as folder:
+        model = Path(folder) / "model.onnx"
+        export.write(graph, inputs.shape[1:], model)
+        found = {precision: export.run(model, "openvino", precision, inputs, threads) for precision in precisions}
+    return {precision: (s.astype(np.float64), d.astype(np.float64)) for precision, (s, d) in found.items()}
+
+
+def contract(
+    model: Path, engine: Engine, losses: Mapping[Precision, tuple[float, float]], golden: export.Floats, threads: int
+) -> RuntimeContract:
+    """Every way to run an exported graph timed and judged, and the one that serves.
+
+    `engine`: the recipe's. `losses`: of each precision beside f32, as `compared` tells them. `golden`: inputs
+    (n, *shape) that f32 must answer alike in every engine.
+    """
+    pairs: list[tuple[Engine, Precision]] = [(engine, "f32")]
+    if engine == "openvino":
+        pairs += [("onnxruntime", "f32"), *((engine, precision) for precision in losses)]
+    expected = export.run(model, engine, "f32", golden, threads)
+    ways = []
+    for name, precision in pairs:
+        same = precision != "f32" or _close(export.run(model, name, precision, golden, threads), expected)
+        milliseconds = _milliseconds(open_graph(model, name, precision, threads), golden)
+        ways.append(_way(name, precision, milliseconds, losses.get(precision, (0.0, 0.0)), same))
+    best = chosen(ways)
+    return RuntimeContract(engine=best.engine, precision=best.precision, candidates=ways)
+
+
+def compared(exact: Answers, other: Answers, targets: NDArray[np.int64], rule: Rule) -> tuple[float, float]:
+    """AUROC that is lost, and the share of decisions that flip, when unseen patients are answered for otherwise."""
+    lost = metrics.auroc(targets, exact[0]) - metrics.auroc(targets, other[0])
+    return float(lost), float((_decisions(rule, *exact) != _decisions(rule, *other)).mean())
+
+
+def chosen(ways: Sequence[Way]) -> Way:
+    """The quickest accepted way; the first one, f32 in the recipe's engine, unless another is clearly quicker."""
+    best = min((way for way in ways if way.accepted), key=lambda way: way.milliseconds)
+    return best if best.milliseconds * _CLEARLY < ways[0].milliseconds else ways[0]
+
+
+def tolerance(contract: RuntimeContract, exact: tuple[export.Floats, export.Floats], served: export.Floats) -> float:
+    """How far golden samples may lie from the answers at publishing.
+
+    In f32 `EXACT`. Below it, what rounding itself does to them: two processors may round in other places, but none
+    moves further than from f32 to there. `exact`, `served`: scores and distances, each (n,), in f32 and as served.
+    """
+    if contract.precision == "f32":
+        return EXACT
+    gaps = np.abs(np.stack(exact) - served) / (1 + np.abs(served))
+    return max(EXACT, 2 * float(gaps.max()))
+
+
+def _way(engine: Engine, precision: Precision, milliseconds: float, losses: tuple[float, float], same: bool) -> Way:
+    lost, flipped = losses
+    reasons = {
+        f"AUROC on unseen patients lower by {lost:.4f}, more than {MOST_LOST}": lost > MOST_LOST,
+        f"{flipped:.1%} of decisions flip, more than {MOST_FLIPPED:.0%}": flipped > MOST_FLIPPED,
+        "f32 answers differ between the engines": not same,
+    }
+    found = [reason for reason, holds in reasons.items() if holds]
+    return Way(
+        engine=engine, precision=precision, milliseconds=round(milliseconds, 4), area_lost=lost, flipped=flipped,
+        accepted=not found, reason="; ".join(found) or "good enough",
+    )  # fmt: skip
+
+
+def _decisions(rule: Rule, scores: NDArray[np.float64], distances: NDArray[np.float64]) -> NDArray[np.int64]:
+    """0 not flagged, 1 flagged, 2 referred; each (n,)."""
+    flagged = calibrate.apply(rule.calibration, scores) >= rule.threshold
+    return np.where(distances > rule.furthest, 2, flagged.astype(np.int64))
+
+
+def _close(found: tuple[export.Floats, export.Floats], expected: tuple[export.Floats, export.Floats]) -> bool:
+    return bool(np.allclose(found, expected, rtol=EXACT, atol=EXACT))
+
+
+def _milliseconds(runtime: Runtime, inputs: export.Floats) -> float:
+    """Of one input in a group of eight, in the quickest of three rounds after one that warms up."""
+    group = np.ascontiguousarray(np.resize(inputs, (_GROUP, *inputs.shape[1:])))
+    runtime.run(group)
+    times = []
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        runtime.run(group)
+        times.append(time.perf_counter() - began)
+    return min(times) * 1000 / _GROUP
