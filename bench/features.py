@@ -10,7 +10,7 @@ from shared.settings import set_process_environment
 # As in a sandbox child, and the same for both.
 set_process_environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
 
-from bench.record import at_least, figure, write  # noqa: E402 — numpy reads the environment once
+from bench.record import at_least, figure, tell  # noqa: E402 — numpy reads the environment once
 from shared.transforms.audio import crop, decode_audio, resample  # noqa: E402
 from shared.transforms.features import cough_features  # noqa: E402
 from shared.transforms.pipeline import Sheet  # noqa: E402
@@ -32,7 +32,7 @@ def main() -> None:
     length = sum(len(recording.samples) / recording.rate for recording in recordings) / len(recordings)
     said = f"of {len(recordings)} real coughs of {length:.1f} s on average, one thread"
     each = 1000 / len(recordings)
-    write(
+    tell(
         "features",
         [
             at_least(f"Librosa one by one over one spectrum, {said}", [a / b for a, b in rounds], "times", 3.5),

@@ -10,7 +10,7 @@ import zlib
 import psutil
 from sqlalchemy import select
 
-from bench.record import Claim, at_most, figure, write
+from bench.record import Claim, at_most, figure, tell
 from bench.stack import Bench, bench
 from shared.db.tables import Worker
 from shared.deployments import install_starters
@@ -27,7 +27,7 @@ def main() -> None:
     with bench(rate_per_s=0) as place:
         install_starters(place.settings, place.database)
         workers = [claim for versions in MODALITIES for claim in _worker(place, versions)]
-        write("memory", [*workers, *_gateway(place)])
+        tell("memory", [*workers, *_gateway(place)])
 
 
 def _worker(place: Bench, versions: int) -> list[Claim]:

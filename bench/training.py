@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.record import Claim, at_most, figure, write
+from bench.record import Claim, at_most, figure, tell
 from services.trainer.datasets import Row
 from services.trainer.fit import Epoch, fit
 from services.trainer.prepared import Examples
@@ -28,7 +28,7 @@ ROUNDS = 7
 def main() -> None:
     """Measure and write bench/results/training.json."""
     torch.set_num_threads(2)
-    write("training", [claim for name, (rows, epochs) in CASES.items() for claim in _case(find(name), rows, epochs)])
+    tell("training", [claim for name, (rows, epochs) in CASES.items() for claim in _case(find(name), rows, epochs)])
 
 
 def _case(recipe: Recipe, rows: int, epochs: int) -> list[Claim]:

@@ -39,14 +39,24 @@ Floats = NDArray[np.float32]
 
 def efficientnet(folder: Path) -> Path:
     """A sealed version of `chest_xray/efficientnet_b3`, one pass a picture, in the runtime that is fastest here."""
+    inputs = np.random.default_rng(7).random((16, 1, SIDE, SIDE), dtype=np.float32)
+    network = b3(inputs)
+    graph = export.assemble(network, Eigenpictures(torch.from_numpy(inputs), pool=SIDE // 8, components=16))
+    return _sealed(folder, XRAY, graph, (1, SIDE, SIDE), xray_steps(), inputs)
+
+
+def b3(inputs: Floats) -> nn.Sequential:
+    """EfficientNet-B3 with random weights, settled on inputs (n, 1, 300, 300); in evaluation mode."""
     torch.manual_seed(7)
     base = models.efficientnet_b3(weights=None, num_classes=2)
     network = nn.Sequential(ThreeChannels(), Scale(), base, Difference())
-    inputs = np.random.default_rng(7).random((16, 1, SIDE, SIDE), dtype=np.float32)
     _settle(network, torch.from_numpy(inputs))
-    graph = export.assemble(network, Eigenpictures(torch.from_numpy(inputs), pool=SIDE // 8, components=16))
-    steps = [_resized(step) for step in PIPELINES["chest_xray/cnn"]]
-    return _sealed(folder, XRAY, graph, (1, SIDE, SIDE), steps, inputs)
+    return network.eval()
+
+
+def xray_steps() -> list[Step]:
+    """The pipeline of chest_xray/cnn at 300 x 300."""
+    return [_resized(step) for step in PIPELINES["chest_xray/cnn"]]
 
 
 def cough_mlp(folder: Path) -> Path:
