@@ -157,8 +157,8 @@ class Way(Shape):
 class RuntimeContract(Shape):
     """How the graph is run. Precision is fixed at publishing; calibration, threshold and metrics are computed in it.
 
-    `engine` was the fastest one there. A worker may take another one that computes the same precision and proves the
-    golden samples.
+    The golden samples' answers are `engine`'s. A worker may take another one that computes the same precision and
+    proves them.
     """
 
     engine: Engine

@@ -26,7 +26,7 @@ EXACT = 1e-3
 """Relative and absolute tolerance of golden samples in f32: engines add up in other orders."""
 _LARGE = 1_000_000  # parameters; the forward pass of a smaller graph takes less than reading its input
 _GROUP, _ROUNDS = 8, 3
-_CLEARLY = 1.1  # less is noise, and f32 in the recipe's own engine stands
+_CLEARLY = 1.1  # less is noise, and f32 stands
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def answers(
 def contract(
     model: Path, engine: Engine, losses: Mapping[Precision, tuple[float, float]], golden: export.Floats, threads: int
 ) -> RuntimeContract:
-    """Every way to run an exported graph timed and judged, and the one that serves.
+    """Every way to run an exported graph timed and judged, and the precision that serves.
 
     `engine`: the recipe's. `losses`: of each precision beside f32, as `compared` tells them. `golden`: inputs
     (n, *shape) that f32 must answer alike in every engine.
@@ -77,8 +77,8 @@ def contract(
         same = precision != "f32" or _close(export.run(model, name, precision, golden, threads), expected)
         milliseconds = _milliseconds(open_graph(model, name, precision, threads), golden)
         ways.append(_way(name, precision, milliseconds, losses.get(precision, (0.0, 0.0)), same))
-    best = chosen(ways)
-    return RuntimeContract(engine=best.engine, precision=best.precision, candidates=ways)
+    # The recipe's engine stands, so that a repeated training gives the same version; workers take the quickest.
+    return RuntimeContract(engine=engine, precision=chosen(ways), candidates=ways)
 
 
 def compared(exact: Answers, other: Answers, targets: NDArray[np.int64], rule: Rule) -> tuple[float, float]:
@@ -87,10 +87,11 @@ def compared(exact: Answers, other: Answers, targets: NDArray[np.int64], rule: R
     return float(lost), float((_decisions(rule, *exact) != _decisions(rule, *other)).mean())
 
 
-def chosen(ways: Sequence[Way]) -> Way:
-    """The quickest accepted way; the first one, f32 in the recipe's engine, unless another is clearly quicker."""
+def chosen(ways: Sequence[Way]) -> Precision:
+    """The precision of the quickest accepted way; f32 unless another is clearly quicker than f32 in any engine."""
     best = min((way for way in ways if way.accepted), key=lambda way: way.milliseconds)
-    return best if best.milliseconds * _CLEARLY < ways[0].milliseconds else ways[0]
+    exact = min(way.milliseconds for way in ways if way.accepted and way.precision == "f32")
+    return best.precision if best.milliseconds * _CLEARLY < exact else "f32"
 
 
 def tolerance(contract: RuntimeContract, exact: tuple[export.Floats, export.Floats], served: export.Floats) -> float:

@@ -117,7 +117,7 @@ def _same_figures(settings: Settings, *runs: dict[str, Any]) -> None:
 
 def _measured(card: Card) -> Any:
     """All but the name, the time and the seconds."""
-    return json.loads(card.model_dump_json(exclude={"name", "created_at", "training"}))
+    return json.loads(card.model_dump_json(exclude={"name": True, "training": True, "runtime": {"candidates"}}))
 
 
 def _same_curves(*runs: dict[str, Any]) -> None:

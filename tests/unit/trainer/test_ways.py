@@ -41,10 +41,11 @@ def test_what_a_precision_costs_is_counted_in_decisions() -> None:
     assert compared(exact, (-exact[0], exact[1]), targets, RULE) == (1, 1)
 
 
-def test_the_recipes_engine_stands_unless_another_is_clearly_quicker() -> None:
-    assert chosen([way(10), way(9.5)]).milliseconds == 10
-    assert chosen([way(10), way(8)]).milliseconds == 8
-    assert chosen([way(10), way(8, accepted=False)]).milliseconds == 10
+def test_f32_stands_unless_another_precision_is_clearly_quicker() -> None:
+    assert chosen([way(10), way(9.5, precision="bf16")]) == "f32"
+    assert chosen([way(10), way(8, precision="bf16")]) == "bf16"
+    assert chosen([way(10), way(8.5), way(8, precision="bf16")]) == "f32"
+    assert chosen([way(10), way(8, accepted=False, precision="bf16")]) == "f32"
 
 
 @pytest.mark.parametrize(
