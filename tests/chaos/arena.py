@@ -61,10 +61,13 @@ class Arena:
         self.done.append(Done(act.fault, act.victim, began - self.began, time.monotonic() - began, outcome))
 
 
+Run = Callable[[Arena, random.Random], str]
+
+
 @dataclass(frozen=True)
 class Act:
     """One kind of fault and its victim. `run` returns a word on what came of it."""
 
     fault: str
     victim: str
-    run: Callable[[Arena, random.Random], str]
+    run: Run

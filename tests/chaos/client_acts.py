@@ -7,11 +7,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import httpx
 
-from tests.chaos.arena import Act, Arena
+from tests.chaos.arena import MISSED, Act, Arena, Run
 from tests.chaos.stack import HOSPITALS
 from tests.chaos.staged import POISONS
 
@@ -21,14 +21,22 @@ _HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data
 
 def clients() -> list[Act]:
     """Each once."""
-    return [
-        Act("overload x10", "clients", _overload),
-        Act("200 slow clients", "clients", _crawl),
-        Act("polls cancelled", "clients", _cancel_polls),
-        Act("uploads cut off", "clients", _cut_uploads),
-        Act("one key, at the same moment", "clients", _same_key),
-        *(Act(f"poison: {kind}", "clients", _poisonous(kind)) for kind in POISONS),
-    ]
+    acts = {
+        "overload x10": _overload,
+        "200 slow clients": _crawl,
+        "polls cancelled": _cancel_polls,
+        "uploads cut off": _cut_uploads,
+        "one key, at the same moment": _same_key,
+        **{f"poison: {kind}": _poisonous(kind) for kind in POISONS},
+    }
+    return [Act(fault, "clients", _while_it_answers(run)) for fault, run in acts.items()]
+
+
+def _while_it_answers(run: Run) -> Run:
+    def begin(arena: Arena, chance: random.Random) -> str:
+        return run(arena, chance) if arena.up("gateway", 30) else MISSED
+
+    return begin
 
 
 def _overload(arena: Arena, chance: random.Random) -> str:
@@ -119,7 +127,7 @@ def _same_key(arena: Arena, chance: random.Random) -> str:
     return f"{len(answers - {None})} job"
 
 
-def _poisonous(kind: str) -> Callable[[Arena, random.Random], str]:
+def _poisonous(kind: str) -> Run:
     def run(arena: Arena, chance: random.Random) -> str:
         arena.load.spoil(chance, kind)
         return "submitted"
@@ -127,7 +135,7 @@ def _poisonous(kind: str) -> Callable[[Arena, random.Random], str]:
     return run
 
 
-def _together(calls: list[Callable[[], None]]) -> None:
+def _together(calls: Sequence[Callable[[], None]]) -> None:
     threads = [threading.Thread(target=call, daemon=True) for call in calls]
     for thread in threads:
         thread.start()

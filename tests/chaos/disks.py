@@ -35,10 +35,10 @@ class Disk:
 
 
 @contextlib.contextmanager
-def disk(folder: Path, wanted: bool) -> Iterator[Disk]:
+def disk(folder: Path) -> Iterator[Disk]:
     """Mount one at `folder`, where we may."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = Disk(folder, _mounted(folder) if wanted else "not asked for")
+    made = Disk(folder, _mounted(folder))
     try:
         yield made
     finally:

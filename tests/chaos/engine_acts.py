@@ -15,7 +15,12 @@ from tests.chaos.arena import MISSED, Act, Arena
 from tests.chaos.service_acts import freeze
 from tests.chaos.stack import ENGINES, SERVICES
 
-_BACKENDS = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'thoracle'")
+_BACKENDS = text(
+    """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'thoracle' AND pid <> pg_backend_pid()
+    """
+)
 _FULL = "1mb"
 
 
@@ -85,11 +90,13 @@ def _kill_backend(arena: Arena, chance: random.Random) -> str:
 
 
 def _terminate_backends(arena: Arena, _: random.Random) -> str:
+    if not arena.up("postgres", 20):
+        return MISSED
     with arena.stack.database.begin() as session:
         return f"{len(session.execute(_BACKENDS).all())} terminated"
 
 
-def _asked(arena: Arena, ask: Callable[["redis.Redis[Any]"], Any]) -> str:
+def _asked(arena: Arena, ask: Callable[[redis.Redis], Any]) -> str:
     with arena.stack.valkey() as client:
         ask(client)
     return "done"

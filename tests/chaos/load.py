@@ -5,7 +5,7 @@ import queue
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Self
 
@@ -24,7 +24,7 @@ _RUN = {"recipe": "cough/logistic_regression", "dataset": "coughs"}
 class Load:
     """Threads that go on until `stop`. All that is drawn comes from the seed; what meets what does not."""
 
-    def __init__(self, stack: Stack, journal: Journal, seed: int, webhook: str, per_second: float = 4.0) -> None:
+    def __init__(self, stack: Stack, journal: Journal, seed: int, webhook: str, per_second: float = 6.0) -> None:
         self.stack, self._journal, self._seed = stack, journal, seed
         self._webhook, self._pause = webhook, len(HOSPITALS) / per_second
         self.stopping = threading.Event()
@@ -103,7 +103,7 @@ class Load:
         with self.guest(chance.choice(HOSPITALS)) as client:
             self.submit(client, chance, trap, tries=3)
 
-    def _roles(self) -> list[tuple[str, str, Callable[[Client, random.Random], float]]]:
+    def _roles(self) -> Sequence[tuple[str, str, Callable[[Client, random.Random], float]]]:
         each = [("submits", self._submits), ("polls", self._polls)]
         return [(name, what, role) for name in HOSPITALS for what, role in each] + [
             (HOSPITALS[0], "operates", self._operates)

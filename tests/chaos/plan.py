@@ -41,10 +41,10 @@ def streams(lease: float, pace: float) -> list[Stream]:
         _gateway(pace),
         *(_worker(number, lease, pace) for number in range(2)),
         _trainer(pace),
-        Stream("postgres", [engine_acts.postgres()], [], 15 * pace, 30 * pace),
+        Stream("postgres", [engine_acts.postgres()], [], 20 * pace, 40 * pace),
         Stream("valkey", [engine_acts.valkey()], [], 4 * pace, 9 * pace),
         Stream("clients", [[*client_acts.clients(), *engine_acts.disks()]], [], 3 * pace, 8 * pace),
-        Stream("machine", [[engine_acts.machine()]], [], 60 * pace, 120 * pace),
+        Stream("machine", [[engine_acts.machine()]], [], 80 * pace, 160 * pace),
     ]
 
 
@@ -58,7 +58,7 @@ def _gateway(pace: float) -> Stream:
         *service_acts.lines(name),
         *(service_acts.skew(name, by) for by in ("+1d", "-1d")),
     ]
-    return Stream(name, _rounds(name, name, others), [], 3 * pace, 7 * pace)
+    return Stream(name, _rounds(name, name, others), [], 5 * pace, 10 * pace)
 
 
 def _worker(number: int, lease: float, pace: float) -> Stream:

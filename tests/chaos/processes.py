@@ -114,7 +114,8 @@ class Kept:
         stop = Stop(self.name, life.poll(), time.monotonic() - began)
         if life.alive:
             life.signal(SIGKILL, family=True)
-        self.stops.append(stop)
+        if all(kill.pid != life.pid for kill in self.kills):  # else something else ended it meanwhile
+            self.stops.append(stop)
         return stop
 
     def disarm(self) -> None:

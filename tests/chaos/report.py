@@ -1,17 +1,20 @@
-"""What a run says: the page docs/reliability.md and the claims of bench/results/chaos.json, from its outcome alone."""
+"""What a run says, from its outcome alone: the page docs/reliability.md, and docs/reliability.json for programs."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from bench import record
 from shared.faults import POINTS
 from tests.chaos.arena import MISSED
 from tests.chaos.failpoints import ACTIONS
+from tests.chaos.planted import BUGS
 from tests.chaos.recovery import percentile
 from tests.chaos.run import Outcome
 from tests.support.stack import ROOT
 
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE, DATA = ROOT / "docs" / "reliability.md", ROOT / "docs" / "reliability.json"
 KILLS, RECOVERY_S = 300, 45.0
 INVARIANTS = {
     "I1": "every accepted job exists",
@@ -34,10 +37,13 @@ INVARIANTS = {
 }
 
 
-def write(outcome: Outcome) -> None:
-    """Write both files."""
-    PAGE.write_text(page(outcome) + "\n", encoding="utf-8")
-    record.write("chaos", claims(outcome))
+def write(outcome: Outcome, caught: Mapping[str, bool]) -> None:
+    """Write both files; `caught` says of every planted bug whether it was."""
+    PAGE.write_text(f"{page(outcome)}\n\n{_planted(caught)}\n", encoding="utf-8")
+    missed = record.at_most("planted bugs that were not caught", [sum(not found for found in caught.values())], "", 0)
+    told = {"claims": [asdict(claim) for claim in (*claims(outcome), missed)], "planted": dict(caught)}
+    run = {name: value for name, value in outcome.as_json().items() if name not in ("done", "kills")}
+    DATA.write_text(json.dumps({**told, "run": run}, indent=1, default=str) + "\n", encoding="utf-8")
 
 
 def claims(outcome: Outcome) -> list[record.Claim]:
@@ -53,7 +59,14 @@ def claims(outcome: Outcome) -> list[record.Claim]:
 
 def page(outcome: Outcome) -> str:
     """Markdown."""
-    sections = [_head(outcome), _invariants(outcome), _kills(outcome), _failpoints(outcome), _faults(outcome)]
+    sections = [
+        _head(outcome),
+        _against(outcome),
+        _invariants(outcome),
+        _kills(outcome),
+        _failpoints(outcome),
+        _faults(outcome),
+    ]
     return "\n\n".join([*sections, _jobs(outcome)])
 
 
@@ -75,8 +88,15 @@ def _head(outcome: Outcome) -> str:
     return (
         "# Reliability\n\nWritten by `make chaos`, from one run; the streams of faults are drawn from the seed, what "
         "they meet is not.\nRecovery: from the kill of a worker that held jobs until the last of them had ended or was "
-        "claimed again.\n\n" + _table(("", "this run"), rows)
+        "claimed again, whatever else was killed\nmeanwhile and however much waited before it.\n\n"
+        + _table(("", "this run"), rows)
     )
+
+
+def _against(outcome: Outcome) -> str:
+    held = [claim for claim in claims(outcome) if claim.limit is not None]
+    rows = [(c.claim, f"{c.value:g} {c.unit}", f"{c.bound} {c.limit:g}", "yes" if c.holds else "MISSED") for c in held]
+    return _table(("", "value", "limit", "holds"), rows)
 
 
 def _recovery(found: list[float]) -> list[float]:
@@ -135,6 +155,12 @@ def _most(outcomes: Counter[str]) -> str:
 def _jobs(outcome: Outcome) -> str:
     states = _table(("jobs", "number"), sorted(outcome.jobs.items()))
     return f"## Jobs and calls\n\n{states}\n\n{_table(('call, answer', 'number'), sorted(outcome.calls.items()))}"
+
+
+def _planted(caught: Mapping[str, bool]) -> str:
+    rows = [(BUGS[name].invariant, BUGS[name].wrong, "yes" if found else "NO") for name, found in caught.items()]
+    head = ("breaks", "bug, put into a running service by the tests alone", "caught")
+    return f"## Planted bugs\n\n{sum(caught.values())} of {len(caught)} are caught.\n\n{_table(head, rows)}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ _OPEN = """
          + (SELECT count(*) FROM training_runs WHERE state IN ('queued', 'running'))
 """
 _UNTOLD = "SELECT count(*) FROM deliveries WHERE state = 'waiting'"  # their pauses grow to minutes
-_STATES = "SELECT state, count(*) FROM jobs GROUP BY 1"
+_STATES = "SELECT state, count(*) AS jobs FROM jobs GROUP BY 1"
 
 
 @dataclass
@@ -61,13 +61,18 @@ class Outcome:
         """All of it."""
         return asdict(self)
 
+    @classmethod
+    def of_json(cls, told: dict[str, Any]) -> "Outcome":
+        """What `as_json` told."""
+        lists = {"done": Done, "kills": Kill, "violations": Violation}
+        return cls(**{**told, **{name: [kind(**each) for each in told[name]] for name, kind in lists.items()}})
+
 
 def run(
     seed: int,
     seconds: float,
     *,
     quick: bool,
-    planted: Mapping[str, str] | None = None,
     pace: float = 1.0,
     longest: float = 1.5,
     say: Say = lambda _: None,
@@ -75,9 +80,9 @@ def run(
 ) -> Outcome:
     """Faults for `seconds`, up to `longest` times that until each kind has happened once; then rest and judgement.
 
-    `quick`: short leases. `planted`: a bug by service module.
+    `quick`: short leases.
     """
-    with _home(home) as folder, receiver() as told, stack(folder, QUICK if quick else {}, planted) as running:
+    with _home(home) as folder, receiver() as told, stack(folder, QUICK if quick else {}) as running:
         names = ("lease_s", "heartbeat_s", "idle_look_s", "max_attempts", "sandbox_seconds")
         outcome = Outcome(seed, seconds, {name: getattr(running.settings, name) for name in names})
         with Journal(folder / "journal") as journal, Load(running, journal, seed, told.url) as load:
@@ -93,11 +98,6 @@ def run(
             running[name].let_go()
         _judge(outcome, running, arena, told, folder)
     return outcome
-
-
-def hunt(bug: str, module: str, seconds: float, seed: int = 1) -> list[Violation]:
-    """The violations of a run with a planted bug in one service module."""
-    return run(seed, seconds, quick=True, planted={module: bug}).violations
 
 
 @contextmanager
@@ -187,5 +187,5 @@ def _judge(outcome: Outcome, running: Stack, arena: Arena, told: Receiver, folde
     evidence = Evidence(messages=told.messages, files=running.logs, stops=stops)
     outcome.violations = check(running.settings, running.database, entries, evidence)
     with running.database.begin() as session:
-        outcome.jobs = {row.state: row.count for row in session.execute(text(_STATES))}
+        outcome.jobs = {row.state: row.jobs for row in session.execute(text(_STATES))}
         outcome.recoveries = recoveries(session, [k for k in outcome.kills if k.process.startswith("worker-")])

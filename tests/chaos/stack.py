@@ -31,7 +31,7 @@ from shared.schemas import Modality, Role
 from shared.settings import Settings
 from tests.chaos.disks import Disk, disk
 from tests.chaos.identity import publish_echo
-from tests.chaos.processes import Keeper, Kept, Life, life_of
+from tests.chaos.processes import Keeper, Kept, Launch, Life, life_of
 from tests.chaos.proxy import Proxy, Wires
 from tests.support.stack import ROOT, environment, wait_for
 from tests.support.versions import tiny
@@ -77,7 +77,7 @@ class Stack:
         """What one process wrote."""
         return self.settings.home / "logs" / f"{name}.log"
 
-    def valkey(self, timeout: float = 2.0) -> "redis.Redis[Any]":
+    def valkey(self, timeout: float = 2.0) -> redis.Redis:
         """A connection to Valkey, past every proxy."""
         return redis.Redis.from_url(self.settings.redis_url.get_secret_value(), socket_timeout=timeout, retry=None)
 
@@ -100,15 +100,13 @@ class Stack:
 
 
 @contextlib.contextmanager
-def stack(
-    home: Path, changes: Mapping[str, Any], planted: Mapping[str, str] | None = None, *, small_disks: bool = True
-) -> Iterator[Stack]:
-    """Start everything in `home`. `planted` names a bug by service module, `changes` are settings that differ."""
+def stack(home: Path, changes: Mapping[str, Any]) -> Iterator[Stack]:
+    """Start everything in `home`; `changes` are settings that differ."""
     make_home(home)
     with ExitStack() as undo:
         keeper = Keeper()
         settings, engines, ports = _settings(home, changes)
-        disks = {name: undo.enter_context(disk(path, small_disks)) for name, path in _folders(home, settings).items()}
+        disks = {name: undo.enter_context(disk(path)) for name, path in _folders(home, settings).items()}
         undo.callback(keeper.stop)
         for name, engine in engines.items():
             kept = keeper.add(Kept(name, _engine(engine, ports[name]), ending=SIGINT))
@@ -122,7 +120,7 @@ def stack(
         made = Stack(settings, database, keeper, wires, {}, engines, ports, disks)
         _fill(made)
         for name, module in SERVICES.items():
-            kept = keeper.add(Kept(name, _service(made, name, module, (planted or {}).get(module))))
+            kept = keeper.add(Kept(name, _service(made, name, module)))
             undo.callback(kept.let_go)
             kept.start()
         keeper.start()
@@ -157,7 +155,7 @@ def _folders(home: Path, settings: Settings) -> dict[str, Path]:
     return {"blobs": settings.blob_dir, "valkey": data_root(home, engine_account()) / "valkey"}
 
 
-def _engine(engine: Postgres | Valkey, port: int) -> Any:
+def _engine(engine: Postgres | Valkey, port: int) -> Launch:
     def launch(_: dict[str, str]) -> Life:
         engine.prepare()
         child = engine.start(port)
@@ -166,12 +164,11 @@ def _engine(engine: Postgres | Valkey, port: int) -> Any:
     return launch
 
 
-def _service(made: Stack, name: str, module: str, bug: str | None) -> Any:
+def _service(made: Stack, name: str, module: str) -> Launch:
     proxies = tuple(made.wires.proxy(made.ports[engine]) for engine in ENGINES)
     made.lines[name] = (proxies[0], proxies[1])
     own = environment(_through(made.settings, *proxies))
-    prefix = ["tests.chaos.planted", bug] if bug else [_STAGED]
-    command = [sys.executable, "-m", *prefix, module]
+    command = [sys.executable, "-m", _STAGED, module]
 
     def launch(changes: dict[str, str]) -> Life:
         with made.log(name).open("ab") as output:

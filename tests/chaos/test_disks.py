@@ -10,7 +10,7 @@ from tests.chaos.disks import disk
 
 
 def test_a_full_disk_takes_nothing_until_it_is_freed(tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", wanted=True) as made:
+    with disk(tmp_path / "disk") as made:
         if made.reason:
             pytest.skip(made.reason)
         kept = made.folder / "kept"
@@ -21,10 +21,3 @@ def test_a_full_disk_takes_nothing_until_it_is_freed(tmp_path: Path) -> None:
         assert kept.read_bytes() == b"x" * 100_000
         made.free()
         (made.folder / "more").write_bytes(b"x" * 1_000_000)
-
-
-def test_where_none_is_wanted_it_says_so(tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", wanted=False) as made:
-        assert made.folder.is_dir()
-        assert made.reason
-        made.free()

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from shared.settings import child_environment
-from tests.chaos.processes import Keeper, Kept, Life, life_of
+from tests.chaos.processes import Keeper, Kept, Launch, Life, life_of
 from tests.support.stack import ROOT, wait_for
 
 _SLEEPS = "import time; time.sleep(60)"
 
 
-def _launcher(code: str) -> "type[Life] | object":
+def _launcher(code: str) -> Launch:
     def launch(changes: dict[str, str]) -> Life:
         popen = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=child_environment(**changes))
         return life_of(popen, changes)
