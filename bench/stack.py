@@ -69,6 +69,7 @@ def bench(**changes: object) -> Iterator[Bench]:
             port=_free_port(),
             database_url=SecretStr(engines.database_url),
             redis_url=SecretStr(engines.redis_url),
+            reuse_results=False,
         ).changed(**changes)
         upgrade(settings)
         database = Database(settings)

@@ -415,6 +415,9 @@ class ResultView(Shape):
     version: VersionRef
     runtime: dict[str, str]
     timings: Timings
+    reused_from: UUID | None = Field(
+        None, description="The hospital's own job whose score this is: same bytes, same version"
+    )
     review: Literal["unreviewed"] = "unreviewed"
     use: Literal["research"] = "research"
     client_ref: str | None

@@ -340,6 +340,9 @@ EN: dict[str, str] = {
     "page.quality_fine": "Nothing was noticed.",
     "page.made_by": "The version that made it",
     "page.limits": "Its limits",
+    "page.reused": "The same file was read by the same version before. The probability is that of then; "
+    "the decision was made anew.",
+    "page.reused_link": "Open the earlier study",
     "page.card_link": "All figures, data and controls of this version",
     "page.timings": "Timings and technical details",
     "page.timing.queued": "Waited",

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
     group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")
     group_values: int = Field(2**23, ge=1, description="Most numbers in the tensors of one forward pass")
+    reuse_results: bool = Field(
+        True, description="Answer the same bytes by the same version from the hospital's own earlier result"
+    )
     max_attempts: int = Field(3, ge=1, description="Attempts before a job is dead")
     ageing_s: float = Field(30.0, description="A class of urgency that waits is served at least this often")
     lease_s: float = Field(15.0, description="A claim without a heartbeat for this long is lost")

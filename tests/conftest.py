@@ -130,6 +130,7 @@ def _settings(engines: Engines, name: str, folder: Path) -> Settings:
         idle_look_s=0.3,
         deployment_look_s=0.3,
         log_format="text",
+        reuse_results=False,  # many tests submit one input many times
     )
 
 

@@ -140,6 +140,7 @@ def _result(row: JobRow, cards: Mapping[UUID, Card]) -> ResultView | None:
         version=version_ref(version),
         runtime={name: str(value) for name, value in result.runtime.items()},
         timings=Timings.model_validate(result.timings),
+        reused_from=result.reused_from,
         client_ref=row.job.client_ref,
     )
 

@@ -3,16 +3,20 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from sqlalchemy import Row
 
 from services.worker.claims import Claim, Held, ended, failed
 from services.worker.deployed import Loaded
 from services.worker.sandbox import Ready, Refused
 from shared.decide import decide
+from shared.schemas import Card
 
-_COPIED = ("site", "device", "acquired_at", "age_years", "sex", "view")
+_COPIED = ("site", "device", "acquired_at", "age_years", "sex", "view", "study_uid")
 
 
 @dataclass(frozen=True)
@@ -27,28 +31,42 @@ class Run:
 
 def answered(run: Run, job: Held, ready: Ready, score: float, distance: float) -> dict[str, Any]:
     """A `succeeded` row; a `failed` one when the score is not finite."""
-    card = run.loaded.card
+    card, header = run.loaded.card, _header(job, ready.facts)
+    runtime = {
+        "engine": run.loaded.pace.engine,
+        "precision": card.runtime.precision,
+        "device": "gpu" if run.loaded.pace.engine == "cuda" else "cpu",
+        "group": str(run.group),
+        "generation": str(run.claim.generation),
+    }
     try:
-        verdict = decide(card, score, distance, {**ready.facts, **_given(job)})
+        row = _row(card, job, header, score, distance)
     except ValueError:
         return failed(job, "predict_failed")
+    quality = [note.model_dump() for note in ready.quality]
+    timings = _timings(job, ready.milliseconds, run.predict_ms)
+    return {**row, "quality": quality, "runtime": runtime, "timings": timings}
+
+
+def reused(card: Card, job: Held, known: Row[Any]) -> dict[str, Any]:
+    """A `succeeded` row from what `reuse.known` found: that score, a decision of its own."""
+    row = _row(card, job, known.header, known.score, known.distance)
+    taken = {"quality": known.quality, "runtime": known.runtime, "reused_from": str(known.source)}
+    return {**row, **taken, "timings": _timings(job, 0.0, 0.0)}
+
+
+def _row(card: Card, job: Held, header: Mapping[str, Any], score: float, distance: float) -> dict[str, Any]:
+    """What score and header make of a job. Raises ValueError when a number is not finite."""
+    verdict = decide(card, score, distance, {**header, **_given(job)})
     return {
         **ended(job, "succeeded"),
-        **_from_header(job, ready.facts),
+        **{name: value for name, value in header.items() if name != "study_uid"},
+        "header": dict(header),
         "score": score,
         "distance": distance,
         "probability": verdict.probability,
         "decision": verdict.decision,
-        "quality": [note.model_dump() for note in ready.quality],
         "reasons": [note.model_dump() for note in verdict.reasons],
-        "runtime": {
-            "engine": run.loaded.pace.engine,
-            "precision": card.runtime.precision,
-            "device": "gpu" if run.loaded.pace.engine == "cuda" else "cpu",
-            "group": str(run.group),
-            "generation": str(run.claim.generation),
-        },
-        "timings": _timings(job, ready.milliseconds, run.predict_ms),
     }
 
 
@@ -58,10 +76,10 @@ def refused(job: Held, refusal: Refused) -> dict[str, Any]:
     return {**row, "code": refusal.code, "detail": refusal.detail}
 
 
-def study_of(job: Held, ready: Ready) -> dict[str, str] | None:
-    """The study that the header names, for jobs whose caller named none."""
-    uid = ready.facts.get("study_uid")
-    return {"job_id": str(job.id), "study_uid": uid} if isinstance(uid, str) else None
+def study_of(job: Held, facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The study that the header names, for jobs whose caller named none; empty when it names none."""
+    uid = facts.get("study_uid")
+    return [{"job_id": str(job.id), "study_uid": uid}] if isinstance(uid, str) else []
 
 
 def _given(job: Held) -> dict[str, str | float]:
@@ -70,12 +88,13 @@ def _given(job: Held) -> dict[str, str | float]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _from_header(job: Held, facts: dict[str, str | float]) -> dict[str, Any]:
-    row: dict[str, Any] = {name: facts[name] for name in _COPIED if name in facts}
+def _header(job: Held, facts: Mapping[str, str | float]) -> dict[str, Any]:
+    """What the file itself says of patient and study; the patient's id only under the hospital's key."""
+    header: dict[str, Any] = {name: facts[name] for name in _COPIED if name in facts}
     patient = facts.get("patient_id")
     if isinstance(patient, str) and patient:
-        row["subject_id"] = pseudonym(job.pseudonym_key, patient)
-    return row
+        header["subject_id"] = pseudonym(job.pseudonym_key, patient)
+    return header
 
 
 def pseudonym(key: bytes, patient_id: str) -> str:

@@ -16,6 +16,7 @@ from services.worker.claims import Claim, Claims, Held
 from services.worker.deployed import Deployed, Loaded
 from services.worker.predict import Answers, answer
 from services.worker.renditions import Renditions
+from services.worker.reuse import Reuse
 from services.worker.sandbox import Sandbox
 from services.worker.work import Pair, Work, orders
 from services.worker.writer import Writer
@@ -43,12 +44,13 @@ class Engine:
         self,
         settings: Settings,
         claims: Claims,
+        reuse: Reuse,
         deployed: Deployed,
         sandbox: Sandbox,
         renditions: Renditions,
         store: BlobStore,
     ) -> None:
-        self._settings, self._claims, self._deployed = settings, claims, deployed
+        self._settings, self._claims, self._reuse, self._deployed = settings, claims, reuse, deployed
         self._sandbox, self._renditions, self._store = sandbox, renditions, store
         self._writer = Writer()
         self._works: deque[Work] = deque()
@@ -101,7 +103,7 @@ class Engine:
         if self._works and self._may_interrupt and self._claims.stat_waits():
             self._take(_STAT)
         self._may_interrupt = False
-        while not self._works and self._take():
+        while not self._works and not self.stopping.is_set() and self._take():
             pass
         held = sum(len(work.pairs) for work in self._works)
         if self._works and held <= self._works[0].limit and len(self._works) < _MOST_HELD:
@@ -125,8 +127,13 @@ class Engine:
         return True
 
     def _begin(self, claim: Claim, loaded: Loaded) -> None:
-        """Have it prepared, after the others or, when it is urgent, before them."""
+        """Answer what is known, have the rest prepared, after the others or, when it is urgent, before them."""
         fault("worker.loaded")
+        known = self._reuse.take(claim, loaded.card)
+        if known.rows:
+            self._writer.put(claim, partial(self._commit, claim, known, not claim.jobs))
+        if not claim.jobs:
+            return
         urgent = claim.priority == _STAT
         tasks = self._sandbox.put(orders(claim, loaded.card, self._store), urgent=urgent)
         pairs = deque(zip(claim.jobs, tasks, strict=True))

@@ -14,6 +14,7 @@ from services.worker.deployed import Deployed
 from services.worker.engine import Engine
 from services.worker.lease import Pulse
 from services.worker.renditions import Renditions
+from services.worker.reuse import Reuse
 from services.worker.sandbox import Sandbox
 from shared.db.engine import Database
 from shared.db.tables import new_id
@@ -35,7 +36,9 @@ class Parts:
         self.deployed = Deployed(settings, self.database)
         claims = Claims(settings, self.database, self.worker_id)
         renditions = Renditions(self.database, self.sandbox, self.store)
-        self.engine = Engine(settings, claims, self.deployed, self.sandbox, renditions, self.store)
+        self.engine = Engine(
+            settings, claims, Reuse(settings, self.database), self.deployed, self.sandbox, renditions, self.store
+        )
         self.pulse = Pulse(settings, self.database, self.worker_id, self.engine, self.deployed)
 
     def start(self) -> None:

@@ -33,7 +33,7 @@ def answer(claim: Claim, loaded: Loaded, group: Sequence[tuple[Held, Outcome]]) 
     ready = [(job, outcome) for job, outcome in group if isinstance(outcome, Ready)]
     rows = _predicted(claim, loaded, ready)
     rows += [answers.refused(job, outcome) for job, outcome in group if isinstance(outcome, Refused)]
-    studies = [study for job, outcome in ready if (study := answers.study_of(job, outcome))]
+    studies = [study for job, outcome in ready for study in answers.study_of(job, outcome.facts)]
     return Answers(rows, studies, [job for job, outcome in group if isinstance(outcome, Lost)])
 
 

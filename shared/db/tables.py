@@ -387,6 +387,8 @@ class Result(Base):
     reasons: Mapped[list[dict[str, Any]]]
     runtime: Mapped[dict[str, Any]]
     timings: Mapped[dict[str, Any]]
+    header: Mapped[dict[str, Any] | None]  # what the file itself said; None from a worker that did not keep it
+    reused_from: Mapped[UUID | None]  # the job whose computing this is
     created_at: Mapped[datetime] = _now()
 
 
