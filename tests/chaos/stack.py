@@ -146,6 +146,7 @@ def _settings(home: Path, changes: Mapping[str, Any]) -> tuple[Settings, dict[st
         trainer_threads=1,
         random_weights=True,
         promotion_gates="advise",  # a version that reads back what it was sent has no figures to judge
+        reuse_results=False,  # every answer is computed, so that a swapped one shows
     )
     return settings.changed(**changes), {"postgres": postgres, "valkey": valkey}, ports
 
