@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from bench.coughs import archive, recordings
-from bench.record import at_least, figure, write
+from bench.record import at_least, figure, tell
 from bench.stack import bench
 from shared.deployments import install_starters
 
@@ -40,9 +40,7 @@ def main() -> None:
         figure("accepted", ours, "items/s"),
         figure("unpacked and synced", plain, "items/s"),
     ]
-    print(write("bulk", claims))
-    for claim in claims:
-        print(f"{claim.claim}: {claim.value} {claim.unit} (limit {claim.limit}, holds {claim.holds})")
+    tell("bulk", claims)
 
 
 def _pair(client: httpx.Client, found: Sequence[Path], folder: Path, run: int) -> tuple[float, float]:
