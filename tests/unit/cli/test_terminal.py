@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.commands.demo import flat
-from cli.commands.versions import _choose
+from cli.commands.versions import choose
 from cli.failures import sentence
 from cli.main import app
 from cli.output import explanation, result_rows
@@ -85,14 +85,14 @@ VERSIONS = [
 
 
 def test_a_version_is_chosen_by_name_or_the_beginning_of_its_address() -> None:
-    assert _choose(VERSIONS, "better")["modality"] == "cough"
-    assert _choose(VERSIONS, "bbbbbbbb")["modality"] == "chest_xray"
+    assert choose(VERSIONS, "better")["modality"] == "cough"
+    assert choose(VERSIONS, "bbbbbbbb")["modality"] == "chest_xray"
 
 
 @pytest.mark.parametrize("wanted", ["starter-1", "absent", "cc", ""])
 def test_a_doubtful_choice_names_what_there_is(wanted: str) -> None:
     with pytest.raises(ThoracleError, match=r"starter-1 \(aaaaaaaa\)"):
-        _choose(VERSIONS, wanted)
+        choose(VERSIONS, wanted)
 
 
 @pytest.mark.parametrize(
