@@ -24,6 +24,7 @@ NAMES = (
 
 _FFT, _HOP, _MELS, _MFCC = 2048, 512, 128, 20
 _BINS = _FFT // 2 + 1
+_TOGETHER = 16
 _TINY = float(np.finfo(np.float32).tiny)
 _ZERO = np.float32(1e-10)  # a sample this small counts as +0
 _PITCH_LOW, _PITCH_HIGH, _PITCH_FLOOR = 150.0, 4000.0, 0.1
@@ -103,7 +104,7 @@ def _zero_crossings(samples: FloatArray) -> float:
 
 def _mfcc(power: npt.NDArray[np.float32], rate: int) -> Float64:
     """(20,) means over frames. The cosine transform is linear, so it is taken once, of the mean spectrum."""
-    bands = power @ _mel_filters(rate).T
+    bands = np.concatenate([power[:, first:last] @ filters for first, last, filters in _mel_parts(rate)], axis=1)
     decibels = 10 * np.log10(np.maximum(bands, np.float32(1e-10)))
     mean: Float64 = np.maximum(decibels, decibels.max() - 80).mean(axis=0, dtype=np.float64)
     return np.asarray(_cosines() @ mean)
@@ -119,6 +120,16 @@ def _cosines() -> Float64:
 
 
 @lru_cache(maxsize=8)
+def _mel_parts(rate: int) -> tuple[tuple[int, int, npt.NDArray[np.float32]], ...]:
+    """The filters, sixteen at a time, as (bins, 16) of the bins that they reach: triangles are mostly zeros."""
+    parts = []
+    for rows in np.split(_mel_filters(rate), _MELS // _TOGETHER):
+        reached = np.flatnonzero(rows.any(axis=0))
+        first, last = (int(reached[0]), int(reached[-1]) + 1) if len(reached) else (0, 1)
+        parts.append((first, last, np.ascontiguousarray(rows[:, first:last].T)))
+    return tuple(parts)
+
+
 def _mel_filters(rate: int) -> npt.NDArray[np.float32]:
     """(128, bins): triangles of equal area on Slaney's scale (Auditory Toolbox, 1998), 0 Hz to half the rate."""
     mels = np.linspace(0, _hertz_to_mel(rate / 2), _MELS + 2)
