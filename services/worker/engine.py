@@ -24,7 +24,6 @@ from shared.db.tables import PRIORITY_RANK
 from shared.errors import VersionInvalid
 from shared.faults import fault
 from shared.sentences import say
-from shared.settings import Settings
 from shared.storage import BlobStore
 
 _MOST_HELD = 3  # claims, besides an urgent one
@@ -42,7 +41,6 @@ class Engine:
 
     def __init__(
         self,
-        settings: Settings,
         claims: Claims,
         reuse: Reuse,
         deployed: Deployed,
@@ -50,7 +48,7 @@ class Engine:
         renditions: Renditions,
         store: BlobStore,
     ) -> None:
-        self._settings, self._claims, self._reuse, self._deployed = settings, claims, reuse, deployed
+        self._claims, self._reuse, self._deployed = claims, reuse, deployed
         self._sandbox, self._renditions, self._store = sandbox, renditions, store
         self._writer = Writer()
         self._works: deque[Work] = deque()

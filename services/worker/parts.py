@@ -36,9 +36,8 @@ class Parts:
         self.deployed = Deployed(settings, self.database)
         claims = Claims(settings, self.database, self.worker_id)
         renditions = Renditions(self.database, self.sandbox, self.store)
-        self.engine = Engine(
-            settings, claims, Reuse(settings, self.database), self.deployed, self.sandbox, renditions, self.store
-        )
+        reuse = Reuse(settings, self.database)
+        self.engine = Engine(claims, reuse, self.deployed, self.sandbox, renditions, self.store)
         self.pulse = Pulse(settings, self.database, self.worker_id, self.engine, self.deployed)
 
     def start(self) -> None:
