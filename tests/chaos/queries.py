@@ -49,11 +49,9 @@ _STEPS = """
     SELECT e.*, lag(to_state) OVER life AS before, lag(claim_id) OVER life AS held, lag(cause) OVER life AS why
     FROM job_events e WINDOW life AS (PARTITION BY job_id ORDER BY id)
 """
-# What gives a job back without charging it the attempt.
-_UNCHARGED = "('worker_stopping')"
+_UNCHARGED = "('worker_stopping')"  # what gives a job back without charging it the attempt
 
-# Moves of the active version; the others move lesser pointers.
-_OF_ACTIVE = "('install', 'promote', 'rollback', 'recall')"
+_OF_ACTIVE = "('install', 'promote', 'rollback', 'recall')"  # the other moves are of lesser pointers
 
 QUERIES = (
     Query(
