@@ -1,5 +1,6 @@
 """A short history of a healthy service, made by its own statements: what a judge of histories must find nothing in."""
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -12,14 +13,13 @@ from sqlalchemy import insert, select, text
 from services.api.webhooks import signing
 from services.worker.claims import WORKER_LOST, Claim, Claims, failed
 from shared.db.engine import Database
-from shared.db.statements import audit, jobs, submissions
+from shared.db.statements import audit, jobs
 from shared.db.statements import claims as statements
-from shared.db.tables import Delivery, Version, Webhook, Worker, new_id
+from shared.db.tables import Delivery, JobEvent, Version, Webhook, Worker, new_id
 from shared.decide import calibrated
 from shared.deployments import Why, find, promote
-from shared.schemas import Card
+from shared.schemas import Card, Modality
 from shared.settings import Settings
-from shared.storage import BlobStore
 from tests.chaos.identity import canary, index_of, make, publish_echo, score_of
 from tests.chaos.journal import Entry, Operation
 from tests.support.receiver import Message
@@ -69,21 +69,13 @@ class History:
 
     def submit(self, number: int) -> None:
         """As the gateway does it, and as a client remembers it."""
-        body, owner, job_id = make(number), self.hospital, new_id()
-        sha256 = BlobStore(self.settings.blob_dir).put(owner.tenant_id, body).sha256
-        values = {
-            "tenant_id": owner.tenant_id,
-            "principal_id": owner.principal_id,
-            "modality": "chest_xray",
-            "priority": 1,
-            "subject_id": canary(number),
-            "size_bytes": len(body),
-        }
-        names = ("study_id", "requested_id", "client_ref", "site", "device", "acquired_at", "age_years", "sex", "view")
-        empty = dict.fromkeys((*names, "not_before", "not_after"))
+        body = make(number)
+        (job_id,) = self.hospital.submit(body, "image/png", Modality.CHEST_XRAY, subject_id=canary(number))
+        event = {"tenant_id": self.hospital.tenant_id, "job_id": job_id, "to_state": "queued", "cause": "submitted"}
         with self.database.begin() as session:
-            session.execute(submissions.job(id=job_id, sha256=sha256, media_type="image/png", **empty, **values))
+            session.execute(insert(JobEvent).values(event))
             session.execute(audit.event(self._actor(), "job.submit", "job", str(job_id), None))
+        sha256 = hashlib.sha256(body).hexdigest()
         self.jobs[number] = job_id
         sent = {"idempotency_key": f"key-{number}", "request": sha256, "subject": canary(number), "sha256": sha256}
         self.remember(Operation.SUBMIT, 202, job_id=str(job_id), **sent)
