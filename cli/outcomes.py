@@ -25,6 +25,7 @@ class Outcomes:
     batch_id: str
     format: Format
     after: str | None = None
+    _headed: bool = False
 
     def write(self, out: IO[str]) -> None:
         """Write what ended since the last call; a CSV has one header in all."""
@@ -37,8 +38,9 @@ class Outcomes:
     def _csv(self, out: IO[str]) -> None:
         rows, table = csv.reader(self._lines()), csv.writer(out)
         names = next(rows)
-        if self.after is None:
+        if not self._headed:
             table.writerow(names)
+            self._headed = True
         for row in rows:
             table.writerow(row)
             self.after = row[names.index("cursor")]

@@ -1,5 +1,7 @@
 """The client: safe repeats, long polls, problems as sentences, and whose key goes where."""
 
+import io
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from cli.client import Client, ServerProblem
+from cli.outcomes import Format, Outcomes
 from shared.settings import Settings
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -102,3 +105,26 @@ def test_this_machines_key_goes_to_this_machine_only(
     with _client(tmp_path, handler, **settings) as client:
         client.get("/v1/jobs")
     assert seen == [sent]
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_outcomes_are_written_once_under_one_header(tmp_path: Path, format_: Format) -> None:
+    """Also when nothing had ended at the first look."""
+    ended: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        after = request.url.params.get("after")
+        rows = ended[ended.index(after) + 1 :] if after else ended
+        if format_ is Format.CSV:
+            return httpx.Response(200, text="".join(f"{row}\r\n" for row in ["cursor", *rows]))
+        return httpx.Response(200, text="".join(json.dumps({"cursor": row}) + "\n" for row in rows))
+
+    out = io.StringIO()
+    with _client(tmp_path, handler) as client:
+        outcomes = Outcomes(client, "1", format_)
+        for more in ([], ["a", "b"], [], ["c"]):
+            ended += more
+            outcomes.write(out)
+    heads = ["cursor"] if format_ is Format.CSV else []
+    rows = [line if heads else json.loads(line)["cursor"] for line in out.getvalue().splitlines()]
+    assert rows == [*heads, "a", "b", "c"]
