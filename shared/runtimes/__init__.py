@@ -54,7 +54,7 @@ def engines(contract: RuntimeContract) -> list[str]:
     A card that tells what was tried where it was published names them; an older card's nets also run in ONNX Runtime.
     """
     accepted = [way.engine for way in contract.candidates if way.accepted and way.precision == contract.precision]
-    if not contract.candidates and contract.engine == "openvino":
+    if not contract.candidates and (contract.engine, contract.precision) == ("openvino", "f32"):
         accepted.append("onnxruntime")
     if NVIDIA.exists() and contract.engine != "onnxruntime" and contract.precision in ("f32", "f16"):
         accepted.append("cuda")

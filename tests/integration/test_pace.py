@@ -112,6 +112,7 @@ def test_only_what_computes_the_cards_precision_is_allowed() -> None:
     net, table = RuntimeContract(engine="openvino"), RuntimeContract(engine="onnxruntime")
     assert engines(net) == ["openvino", "onnxruntime"]
     assert engines(table) == ["onnxruntime"]
+    assert engines(RuntimeContract(engine="openvino", precision="bf16")) == ["openvino"]
     half = RuntimeContract(
         engine="openvino", precision="bf16", candidates=[way("openvino", "bf16"), way("onnxruntime", "f32")]
     )
