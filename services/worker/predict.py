@@ -10,7 +10,7 @@ import structlog
 
 from services.worker import answers
 from services.worker.answers import Run
-from services.worker.claims import Claim, Held
+from services.worker.claims import Claim, Held, failed
 from services.worker.deployed import Loaded
 from services.worker.sandbox import Lost, Outcome, Ready, Refused
 from shared.runtimes import Floats
@@ -29,12 +29,15 @@ class Answers:
 
 
 def answer(claim: Claim, loaded: Loaded, group: Sequence[tuple[Held, Outcome]]) -> Answers:
-    """Predict what is ready and say of every job what became of it."""
-    ready = [(job, outcome) for job, outcome in group if isinstance(outcome, Ready)]
+    """Predict what is ready and in time, and say of every job what became of it."""
+    late = [job for job, _ in group if job.late]
+    timely = [(job, outcome) for job, outcome in group if job not in late]
+    ready = [(job, outcome) for job, outcome in timely if isinstance(outcome, Ready)]
     rows = _predicted(claim, loaded, ready)
-    rows += [answers.refused(job, outcome) for job, outcome in group if isinstance(outcome, Refused)]
+    rows += [answers.refused(job, outcome) for job, outcome in timely if isinstance(outcome, Refused)]
+    rows += [failed(job, "deadline") for job in late]
     studies = [study for job, outcome in ready for study in answers.study_of(job, outcome.facts)]
-    return Answers(rows, studies, [job for job, outcome in group if isinstance(outcome, Lost)])
+    return Answers(rows, studies, [job for job, outcome in timely if isinstance(outcome, Lost)])
 
 
 def _predicted(claim: Claim, loaded: Loaded, ready: list[tuple[Held, Ready]]) -> list[dict[str, Any]]:

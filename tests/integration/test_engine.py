@@ -1,8 +1,10 @@
 """The engine's steps overlap, and whatever it holds goes back to where it belongs: by the order of events."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,17 @@ def test_a_lost_claim_costs_its_own_jobs_only(worker: Bench, hospital: Hospital)
     assert hospital.states(ids) == {"succeeded": 4}
     assert [worker.count(Job.attempts == attempts) for attempts in (1, 2)] == [2, 2]
     assert worker.count(of=Result) == 4
+
+
+def test_a_deadline_that_passes_while_a_job_is_held_ends_it(worker: Bench, hospital: Hospital) -> None:
+    due = datetime.now(UTC) + timedelta(seconds=3)
+    ids = coughs(hospital, 2)
+    late = hospital.submit(COUGH, "audio/wav", Modality.COUGH, 2, not_after=due)
+    worker.before = lambda _: time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()) + 0.5)
+    worker.engine.drain()
+    assert (hospital.states(ids), hospital.states(late)) == ({"succeeded": 2}, {"failed": 2})
+    assert {hospital.job(i).code for i in late} == {"deadline"}
+    assert worker.passes == [("cough", 2)]
 
 
 @pytest.mark.parametrize("where", ["predict", "commit"])
