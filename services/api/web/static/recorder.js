@@ -1,7 +1,7 @@
 /* Records from the microphone into the form's file field. Nothing leaves the page before the form is sent. */
 "use strict";
 
-/* In this order; the last one that every browser has. */
+/* The first that the browser writes; between them, every browser of today. */
 const RECORDINGS = { "audio/webm;codecs=opus": "webm", "audio/mp4": "m4a", "audio/ogg;codecs=opus": "ogg" };
 const BITS_A_SECOND = 128000;
 /* What telephony does to speech would change a cough. */
