@@ -88,9 +88,9 @@ class Claims:
             self.end(claim)
         return None
 
-    def stat_waits(self) -> bool:
-        """Whether a stat job waits that this worker could take."""
-        return bool(self._execute(turns.stat_waits(self._settings.served)))
+    def waits_before(self, rank: int) -> bool:
+        """Whether a job of a more urgent class waits that this worker could take."""
+        return bool(self._execute(turns.waits_before(self._settings.served, rank)))
 
     def finish(
         self, claim: Claim, answers: list[dict[str, Any]], studies: list[dict[str, str]], *, last: bool = False

@@ -27,7 +27,6 @@ from shared.sentences import say
 from shared.storage import BlobStore
 
 _MOST_HELD = 3  # claims, besides an urgent one
-_STAT = PRIORITY_RANK["stat"]
 _POLL_S = 0.5  # how soon a stop is noticed while an input is being prepared
 _REFUSED_FOR_S = 30.0  # a version that could not be loaded is left alone this long
 _log = structlog.get_logger()
@@ -55,7 +54,7 @@ class Engine:
         self._busy = threading.Lock()
         self._rung = threading.Event()
         self._refused: dict[UUID, float] = {}
-        self._may_interrupt = False
+        self._answered = 0
         self.stopping = threading.Event()
         self.holding: dict[int, Claim] = {}
 
@@ -98,9 +97,10 @@ class Engine:
 
     def _look(self) -> None:
         """Take claims so that the children never run dry, and not earlier: what comes meanwhile is taken together."""
-        if self._works and self._may_interrupt and self._claims.stat_waits():
-            self._take(_STAT)
-        self._may_interrupt = False
+        rank = min(self._answered, self._works[0].claim.priority) if self._works else 0
+        if rank > 0 and self._claims.waits_before(rank):
+            self._take(rank - 1)
+        self._answered = 0
         while not self._works and not self.stopping.is_set() and self._take():
             pass
         held = sum(len(work.pairs) for work in self._works)
@@ -125,18 +125,16 @@ class Engine:
         return True
 
     def _begin(self, claim: Claim, loaded: Loaded) -> None:
-        """Answer what is known, have the rest prepared, after the others or, when it is urgent, before them."""
+        """Answer what is known, have the rest prepared: after those that are as urgent, before the others."""
         fault("worker.loaded")
         known = self._reuse.take(claim, loaded.card)
         if known.rows:
             self._writer.put(claim, partial(self._commit, claim, known, not claim.jobs))
         if not claim.jobs:
             return
-        urgent = claim.priority == _STAT
-        tasks = self._sandbox.put(orders(claim, loaded.card, self._store), urgent=urgent)
-        pairs = deque(zip(claim.jobs, tasks, strict=True))
-        first = sum(work.claim.priority == _STAT for work in self._works) if urgent else len(self._works)
-        self._works.insert(first, Work(claim, loaded, pairs))
+        place = sum(work.claim.priority <= claim.priority for work in self._works)
+        tasks = self._sandbox.put(orders(claim, loaded.card, self._store), urgent=place < len(self._works))
+        self._works.insert(place, Work(claim, loaded, deque(zip(claim.jobs, tasks, strict=True))))
 
     def _prepared(self, group: list[Pair]) -> bool:
         """Wait until a group is prepared; False when the worker must stop first."""
@@ -158,8 +156,8 @@ class Engine:
         if last:
             self._works.remove(work)
         self._writer.put(work.claim, partial(self._commit, work.claim, answers, last))
-        # One group of the others in between, so that urgent work that never ends does not stop theirs.
-        self._may_interrupt = work.claim.priority != _STAT
+        # Only what is more urgent than this group comes next: urgent work that never ends does not stop the others.
+        self._answered = work.claim.priority
 
     def _commit(self, claim: Claim, answers: Answers, last: bool) -> None:
         try:

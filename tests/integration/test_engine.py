@@ -141,14 +141,17 @@ def test_a_stop_gives_back_every_claim(worker: Bench, hospital: Hospital) -> Non
 
 
 @pytest.mark.parametrize("worker", [{"claim_size": 6}], indirect=True)
-def test_stat_is_served_between_groups(worker: Bench, hospital: Hospital) -> None:
+@pytest.mark.parametrize(("urgent", "other"), [("stat", "bulk"), ("stat", "routine"), ("routine", "bulk")])
+def test_what_is_more_urgent_is_served_between_groups(
+    worker: Bench, hospital: Hospital, urgent: str, other: str
+) -> None:
     """Of any modality; and where urgent work never ends, the rest goes on in between."""
 
     def before(number: int) -> None:
         if number in (0, 1):
-            hospital.submit(XRAY, "image/png", Modality.CHEST_XRAY, 1, "stat")
+            hospital.submit(XRAY, "image/png", Modality.CHEST_XRAY, 1, urgent)
 
-    coughs(hospital, 6, "bulk")
+    coughs(hospital, 6, other)
     worker.before = before
     worker.engine.drain()
     assert worker.passes == [("cough", 2), ("chest_xray", 1), ("cough", 2), ("chest_xray", 1), ("cough", 2)]

@@ -137,11 +137,11 @@ _CLAIM = text(
 )
 
 
-# An index probe (ix_jobs_stat): workers look between any two groups.
-_STAT_WAITS = text(
+# An index probe (ix_jobs_before_bulk): workers look between any two groups.
+_WAITS_BEFORE = text(
     """
     SELECT 1 FROM jobs
-    WHERE state = 'queued' AND priority = 0 AND modality = ANY (:modalities)
+    WHERE state = 'queued' AND priority < 2 AND priority < :rank AND modality = ANY (:modalities)
       AND (not_before IS NULL OR not_before <= now())
     LIMIT 1
     """
@@ -175,6 +175,6 @@ def claim(
     )
 
 
-def stat_waits(modalities: Sequence[str]) -> TextClause:
-    """One row when a stat job of these modalities may begin, else none."""
-    return _STAT_WAITS.bindparams(modalities=list(modalities))
+def waits_before(modalities: Sequence[str], rank: int) -> TextClause:
+    """One row when a job of these modalities and a more urgent class than that of `rank` may begin, else none."""
+    return _WAITS_BEFORE.bindparams(modalities=list(modalities), rank=rank)
