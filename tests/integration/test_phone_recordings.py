@@ -94,8 +94,12 @@ class Clinic:
         card = self.version.card
         if media_type is None or media_type not in read_by(card.input.media_types):
             return UNKNOWN
-        order = Order(str(path), hashlib.sha256(data).hexdigest(), media_type, card.pipeline)
-        (outcome,) = self.sandbox.prepare([order])
+        steps = [step.model_dump() for step in card.pipeline]
+        order = Order(str(path), hashlib.sha256(data).hexdigest(), media_type, steps)
+        (task,) = self.sandbox.put([order])
+        while not task.done:
+            self.sandbox.wait(1)
+        outcome = task.outcome
         if isinstance(outcome, Refused):
             assert outcome.rejected, outcome
             return outcome.code
@@ -111,6 +115,7 @@ def clinic() -> Iterator[Clinic]:
     version = verify(STARTER)
     runtime = version.card.runtime
     sandbox = Sandbox(Settings(_env_file=None, sandbox_children=1))
+    sandbox.start()
     yield Clinic(sandbox, version, open_graph(version.model, runtime.engine, runtime.precision, 1))
     sandbox.close()
 
