@@ -60,7 +60,7 @@ def write_page(folder: Path = RESULTS, docs: Path = DOCS) -> Path:
     """Write bench.md and its picture; the path of the page."""
     found = results(folder)
     (docs / "pictures").mkdir(parents=True, exist_ok=True)
-    (docs / "pictures" / PICTURE).write_text(_picture(_held(found)), encoding="utf-8")
+    (docs / "pictures" / PICTURE).write_text(_picture([claim for claim in _held(found) if claim.limit]), encoding="utf-8")
     path = docs / "bench.md"
     path.write_text("\n".join(_lines(found)) + "\n", encoding="utf-8")
     return path
@@ -96,7 +96,7 @@ def _held(found: Sequence[Result]) -> list[Claim]:
 
 
 def _picture(claims: Sequence[Claim]) -> str:
-    """A bar a claim: its value as a share of its limit, the dashed line at the limit itself."""
+    """A bar a claim whose limit is not nought: its value as a share of it, the dashed line at the limit itself."""
     says = "Claims as a share of their limits. " + "; ".join(f"{claim.claim}: {claim.value}" for claim in claims)
     with page(says, size=(11, 1.5 + 0.36 * max(1, len(claims)))) as made:
         axes = made.at()
