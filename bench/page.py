@@ -60,7 +60,9 @@ def write_page(folder: Path = RESULTS, docs: Path = DOCS) -> Path:
     """Write bench.md and its picture; the path of the page."""
     found = results(folder)
     (docs / "pictures").mkdir(parents=True, exist_ok=True)
-    (docs / "pictures" / PICTURE).write_text(_picture([claim for claim in _held(found) if claim.limit]), encoding="utf-8")
+    (docs / "pictures" / PICTURE).write_text(
+        _picture([claim for claim in _held(found) if claim.limit]), encoding="utf-8"
+    )
     path = docs / "bench.md"
     path.write_text("\n".join(_lines(found)) + "\n", encoding="utf-8")
     return path
