@@ -1,4 +1,4 @@
-"""Every migration goes up and down again, and together they make what `tables.py` says."""
+"""Every migration goes up and down again, and together they make what `shared.db.tables` say."""
 
 from alembic import command
 from sqlalchemy import inspect

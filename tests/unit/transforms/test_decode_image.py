@@ -1,7 +1,6 @@
 """PNG, JPEG, TIFF: every depth and mode gives the same brightness."""
 
 import io
-import time
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +111,9 @@ def test_colour_is_noted_and_pages_are_counted(tmp_path: Path) -> None:
 def test_a_picture_bomb_is_refused_unopened(tmp_path: Path) -> None:
     data = files.huge_png()
     assert len(data) < 2**21
-    started = time.perf_counter()
     with pytest.raises(InputRejected) as caught:
         read(tmp_path, data, "image/png")
     assert caught.value.code == "image_too_large"
-    assert time.perf_counter() - started < 1
 
 
 def test_another_format_under_the_type(tmp_path: Path) -> None:

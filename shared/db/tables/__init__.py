@@ -1,0 +1,51 @@
+"""Every table. Tenant on every row that holds or points to patient data; public ids are UUIDv7; times carry a zone."""
+
+from shared.db.tables.base import Base, new_id
+from shared.db.tables.people import Credential, Principal, Tenant
+from shared.db.tables.telling import AuditEvent, Delivery, Feedback, Webhook
+from shared.db.tables.training import TrainingPoint, TrainingRun
+from shared.db.tables.versions import Deployment, DeploymentEvent, Proposal, Version
+from shared.db.tables.work import (
+    PRIORITY_RANK,
+    Batch,
+    BatchError,
+    Claim,
+    IdempotencyKey,
+    Job,
+    JobEvent,
+    JobInput,
+    Rendition,
+    Result,
+    Study,
+    Worker,
+)
+
+__all__ = [
+    "PRIORITY_RANK",
+    "AuditEvent",
+    "Base",
+    "Batch",
+    "BatchError",
+    "Claim",
+    "Credential",
+    "Delivery",
+    "Deployment",
+    "DeploymentEvent",
+    "Feedback",
+    "IdempotencyKey",
+    "Job",
+    "JobEvent",
+    "JobInput",
+    "Principal",
+    "Proposal",
+    "Rendition",
+    "Result",
+    "Study",
+    "Tenant",
+    "TrainingPoint",
+    "TrainingRun",
+    "Version",
+    "Webhook",
+    "Worker",
+    "new_id",
+]

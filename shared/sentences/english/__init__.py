@@ -1,0 +1,25 @@
+"""English: one file for each part of the service."""
+
+from shared.sentences.english import (
+    deployments,
+    inputs,
+    page_job,
+    page_version,
+    page_worklist,
+    pages,
+    requests,
+    results,
+    training,
+)
+
+SENTENCES: dict[str, str] = {
+    **deployments.SENTENCES,
+    **inputs.SENTENCES,
+    **page_job.SENTENCES,
+    **page_version.SENTENCES,
+    **page_worklist.SENTENCES,
+    **pages.SENTENCES,
+    **requests.SENTENCES,
+    **results.SENTENCES,
+    **training.SENTENCES,
+}
