@@ -104,14 +104,18 @@ def test_raw_nonsense_on_the_socket(api: Api, head: bytes) -> None:
     assert api.anonymous().get("/health/live").status_code == 200
 
 
+def _drip(connection: socket.socket, most_s: float) -> None:
+    until = time.monotonic() + most_s
+    while time.monotonic() < until:
+        connection.sendall(b"G")
+        time.sleep(0.1)
+
+
 def test_a_head_that_never_ends(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.api.protocol.HEAD_S", 1.0)
-    until = time.monotonic() + 60
     connection = socket.create_connection(("127.0.0.1", api.settings.port), timeout=20)
     with connection, pytest.raises(OSError, match=r"reset|pipe"):
-        while time.monotonic() < until:
-            connection.sendall(b"G")
-            time.sleep(0.1)
+        _drip(connection, 60)
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------
