@@ -46,10 +46,9 @@ async def authorise(request: Request) -> None:
     access = _access(request)
     if access is None:
         return
-    caller = await authenticate(request)
+    request.state.caller = caller = await authenticate(request)
     if caller.roles.isdisjoint(access):
         raise Forbidden
-    request.state.caller = caller
 
 
 async def authenticate(request: Request) -> Caller:

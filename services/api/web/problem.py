@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from services.api.web.reader import Reader
 from services.api.web.render import page
 from shared.schemas import Problem
 from shared.sentences import say
@@ -22,14 +23,17 @@ def problem_page(request: Request, problem: Problem) -> Response:
     """A page for a problem. Who is not signed in is sent to sign in, and back here afterwards."""
     if problem.status == 401 and request.method == "GET":
         return RedirectResponse(f"/sign-in?next={quote(_here(request))}", status_code=303)
+    caller = getattr(request.state, "caller", None)
+    reader = Reader.of(caller) if caller else None
     return page(
         "error.html",
         problem.status,
+        reader=reader,
         heading=_heading(problem.status),
         detail=problem.detail,
-        advice=say("page.no_patients") if problem.code == "forbidden" else None,
-        actions=_actions(problem),
-        may_sign_out=problem.status == 403,
+        advice=_advice(reader) if problem.code == "forbidden" else None,
+        actions=_actions(problem, reader),
+        may_sign_out=problem.status == 403 and reader is None,
         code=problem.code,
         request_id=problem.request_id,
     )
@@ -46,9 +50,15 @@ def _heading(status: int) -> str:
     return say(f"page.error.{status}" if status in (401, 403, 404) else "page.error.other")
 
 
-def _actions(problem: Problem) -> list[Action]:
+def _advice(reader: Reader | None) -> str:
+    return say("page.not_yours" if reader and reader.clinical else "page.no_patients")
+
+
+def _actions(problem: Problem, reader: Reader | None) -> list[Action]:
     if problem.status == 401:
         return [Action("/sign-in", say("page.sign_in"))]
-    if problem.code == "forbidden":
-        return [Action("/versions", say("page.versions"))]
+    if reader and not reader.clinical:
+        start = next((places[0] for places in reader.menu.values()), None)
+        opens = [Action(start.href, say(f"admin.nav.{start.here}"))] if start else []
+        return [*opens, Action("/versions", say("page.versions"))]
     return [Action("/", say("page.to_worklist"))]

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from services.api.access import PATIENT
 from services.api.auth import Caller
+from services.api.web.navigation import Place, menu
+from shared.schemas import Role
 
 
 class Reader(NamedTuple):
@@ -12,8 +14,14 @@ class Reader(NamedTuple):
     name: str
     tenant: str
     clinical: bool
+    roles: frozenset[Role] = frozenset()
+
+    @property
+    def menu(self) -> dict[str, list[Place]]:
+        """Where they can go beside the worklist and the versions, by group."""
+        return menu(self.roles)
 
     @classmethod
     def of(cls, caller: Caller) -> "Reader":
         """The reader behind a caller."""
-        return cls(caller.name, caller.tenant, caller.may(*(PATIENT or ())))
+        return cls(caller.name, caller.tenant, caller.may(*(PATIENT or ())), caller.roles)

@@ -3,6 +3,7 @@
 from shared.sentences.english import (
     deployments,
     inputs,
+    page_admin,
     page_job,
     page_version,
     page_worklist,
@@ -15,6 +16,7 @@ from shared.sentences.english import (
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
     **inputs.SENTENCES,
+    **page_admin.SENTENCES,
     **page_job.SENTENCES,
     **page_version.SENTENCES,
     **page_worklist.SENTENCES,

@@ -22,5 +22,7 @@ SENTENCES = {
     "page.error.404": "Nothing here",
     "page.error.other": "That did not work",
     "page.error.server": "Something went wrong on our side",
+    "page.not_yours": "This page is for those who look after the service. The worklist and the model versions are open "
+    "to you.",
     "page.no_patients": "Your role sees no patients' studies. Model versions are open to you.",
 }
