@@ -190,7 +190,7 @@ def mcnemar(first_only: int, second_only: int) -> float:
     if n > 1000:
         return math.erfc(max(abs(first_only - second_only) - 1, 0) / math.sqrt(2 * n))
     tail = sum(math.comb(n, k) for k in range(fewer + 1))
-    return min(2 * tail / 2**n, 1.0)
+    return float(min(2 * tail / 2**n, 1.0))
 
 
 def student(degrees: int) -> float:
