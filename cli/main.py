@@ -18,6 +18,7 @@ from cli.commands import (
     samples,
     submit,
     train,
+    trial_reports,
     trials,
     up,
     versions,
@@ -44,6 +45,8 @@ app.command("promote")(pointers.promote)
 app.command("rollback")(pointers.rollback)
 app.command("canary")(trials.canary)
 app.command("shadow")(trials.shadow)
+app.command("canary-report")(trial_reports.canary_report)
+app.command("shadow-report")(trial_reports.shadow_report)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.command("recipes")(recipes.recipes)

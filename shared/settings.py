@@ -64,12 +64,32 @@ class Settings(BaseSettings):
         description="`enforce`: a gate that does not pass needs a person's override; `advise`: it is only kept",
     )
 
+    canary_look_s: float = Field(
+        10.0, gt=0, description="Gateways judge a canary against the active version this often"
+    )
+    canary_min_jobs: int = Field(50, ge=1, description="Ended jobs of a canary before it may be ended automatically")
+    canary_max_errors: float = Field(
+        0.02, ge=0, le=1, description="A canary ends when its share of failed jobs is higher by this; never when 0"
+    )
+    canary_max_slowdown: float = Field(
+        2.0, ge=0, description="And when its slowest twentieth takes so many times as long; never when 0"
+    )
+    canary_max_shift: float = Field(
+        0.5, ge=0, description="And when its probabilities differ by this population stability index; never when 0"
+    )
+
     modalities: str = Field("chest_xray,cough,lung_sound", description="What this worker serves")
     claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
     group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")
     group_values: int = Field(2**23, ge=1, description="Most numbers in the tensors of one forward pass")
     reuse_results: bool = Field(
         True, description="Answer the same bytes by the same version from the hospital's own earlier result"
+    )
+    shadow_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of the answered inputs that a shadow version computes too, while nothing waits; none when 0",
     )
     max_attempts: int = Field(3, ge=1, description="Attempts before a job is dead")
     ageing_s: float = Field(30.0, description="A class of urgency that waits is served at least this often")

@@ -1,4 +1,4 @@
-"""`thoracle canary`, `shadow`: a version answers a share of the studies, or is kept loaded and answers nobody."""
+"""`thoracle canary`, `shadow`: a version answers a share of the studies, or computes beside and answers nobody."""
 
 from typing import Annotated, Any
 
@@ -38,7 +38,7 @@ def shadow(
     wait: Wait = 120.0,
     json_: Json = False,
 ) -> None:
-    """Keep a version loaded and proven beside the active one; it answers nobody."""
+    """Let a version compute what the active one has answered, while nothing waits; it answers nobody."""
     _moved("shadow", {}, reason, version, end, modality, wait, json_)
 
 

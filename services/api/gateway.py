@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
+from services.api.aborts import Aborts
 from services.api.admission import Admission
 from services.api.cards import Cards
 from services.api.looks import Looks
@@ -36,6 +37,7 @@ class Gateway:
     rates: Rates = field(init=False)
     upkeep: Upkeep = field(init=False)
     dispatcher: Dispatcher = field(init=False)
+    aborts: Aborts = field(init=False)
     _waker: Waker | None = None
 
     def __post_init__(self) -> None:
@@ -49,6 +51,7 @@ class Gateway:
         self.rates = Rates(self.settings)
         self.upkeep = Upkeep(self.settings, self.engine)
         self.dispatcher = Dispatcher(self.settings, self.engine)
+        self.aborts = Aborts(self.settings, self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def start(self) -> None:
@@ -57,6 +60,7 @@ class Gateway:
         self.admission.start()
         self.upkeep.start()
         self.dispatcher.start()
+        self.aborts.start()
 
     async def stop(self) -> None:
         """Let every waiting request answer, ring what is pending, close every connection."""
@@ -64,6 +68,7 @@ class Gateway:
         await self.admission.stop()
         await self.upkeep.stop()
         await self.dispatcher.stop()
+        await self.aborts.stop()
         if self._waker is not None:
             self._waker.close()
         await self.engine.dispose()

@@ -63,7 +63,14 @@ class Deployed:
 
     def get(self, sha256: str) -> Loaded:
         """The loaded version, loaded and proven now if need be. Raises VersionInvalid."""
-        return self._found(sha256) or self._loaded_now(sha256)
+        return self.found(sha256) or self._loaded_now(sha256)
+
+    def found(self, sha256: str) -> Loaded | None:
+        """The loaded version; None where it is not, or not yet."""
+        with self._lock:
+            if sha256 in self._loaded:
+                self._loaded.move_to_end(sha256)
+            return self._loaded.get(sha256)
 
     def follow(self) -> bool:
         """Load whatever a pointer names, so that every move finds it warm; True when that changed what is reported."""
@@ -96,16 +103,10 @@ class Deployed:
         for sha256 in unnamed[:-_MOST_UNNAMED]:
             del self._loaded[sha256]
 
-    def _found(self, sha256: str) -> Loaded | None:
-        with self._lock:
-            if sha256 in self._loaded:
-                self._loaded.move_to_end(sha256)
-            return self._loaded.get(sha256)
-
     def _loaded_now(self, sha256: str) -> Loaded:
         # One at a time, but not under the other lock: measuring a new version must not hold up those that serve.
         with self._loading:
-            found = self._found(sha256) or self._load(self._settings.versions_dir / sha256, sha256)
+            found = self.found(sha256) or self._load(self._settings.versions_dir / sha256, sha256)
             with self._lock:
                 self._loaded[sha256] = found
                 self._forget()

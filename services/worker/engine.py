@@ -18,6 +18,7 @@ from services.worker.predict import Answers, answer
 from services.worker.renditions import Renditions
 from services.worker.reuse import Reuse
 from services.worker.sandbox import Sandbox
+from services.worker.shadow import Shadow
 from services.worker.work import Pair, Work, orders
 from services.worker.writer import Writer
 from shared.db.tables import PRIORITY_RANK
@@ -46,9 +47,11 @@ class Engine:
         sandbox: Sandbox,
         renditions: Renditions,
         store: BlobStore,
+        shadow: Shadow,
     ) -> None:
         self._claims, self._reuse, self._deployed = claims, reuse, deployed
         self._sandbox, self._renditions, self._store = sandbox, renditions, store
+        self._shadow = shadow
         self._writer = Writer()
         self._works: deque[Work] = deque()
         self._busy = threading.Lock()
@@ -64,7 +67,7 @@ class Engine:
         while self._rung.is_set() and not self.stopping.is_set() and self._busy.acquire(blocking=False):
             try:
                 self._rung.clear()
-                while not self.stopping.is_set() and (self._step() or self._renditions.make_one()):
+                while not self.stopping.is_set() and (self._step() or self._when_idle()):
                     pass
             finally:
                 if self.stopping.is_set():
@@ -78,6 +81,10 @@ class Engine:
             self._give_back()
             self._busy.release()
         self._writer.close()
+
+    def _when_idle(self) -> bool:
+        """One of the things that come after all jobs; False when there is none."""
+        return self._renditions.make_one() or self._shadow.step()
 
     def _step(self) -> bool:
         """One group; False when nothing is held and nothing waits."""
@@ -156,6 +163,7 @@ class Engine:
         if last:
             self._works.remove(work)
         self._writer.put(work.claim, partial(self._commit, work.claim, answers, last))
+        self._shadow.keep(work.claim.modality, work.loaded, ((job, task.outcome) for job, task in group))
         # Only what is more urgent than this group comes next: urgent work that never ends does not stop the others.
         self._answered = work.claim.priority
 

@@ -16,6 +16,7 @@ from services.worker.lease import Pulse
 from services.worker.renditions import Renditions
 from services.worker.reuse import Reuse
 from services.worker.sandbox import Sandbox
+from services.worker.shadow import Shadow
 from shared.db.engine import Database
 from shared.db.tables import new_id
 from shared.settings import Settings
@@ -37,7 +38,8 @@ class Parts:
         claims = Claims(settings, self.database, self.worker_id)
         renditions = Renditions(self.database, self.sandbox, self.store)
         reuse = Reuse(settings, self.database)
-        self.engine = Engine(claims, reuse, self.deployed, self.sandbox, renditions, self.store)
+        self.shadow = Shadow(settings, self.database, self.deployed, self.sandbox, self.store)
+        self.engine = Engine(claims, reuse, self.deployed, self.sandbox, renditions, self.store, self.shadow)
         self.pulse = Pulse(settings, self.database, self.worker_id, self.engine, self.deployed)
 
     def start(self) -> None:
@@ -57,5 +59,7 @@ class Parts:
         """Take no new claim, commit what is being predicted, give back the rest, leave nothing running."""
         self.engine.close(self._settings.lease_s)
         self.pulse.stop()
+        with contextlib.suppress(DBAPIError, PoolTimeout):
+            self.shadow.close()
         self.sandbox.close()
         self.database.close()

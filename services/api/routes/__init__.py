@@ -14,6 +14,7 @@ from services.api.routes import (
     studies,
     submit,
     training,
+    trial_reports,
     trials,
     webhooks,
 )
@@ -29,6 +30,7 @@ ROUTERS = (
     deployments.router,
     approvals.router,
     trials.router,
+    trial_reports.router,
     training.router,
     webhooks.router,
     audit.router,

@@ -1,4 +1,4 @@
-"""Versions that are tried out: a canary answers a share of the studies, a shadow is loaded and answers nobody."""
+"""Versions that are tried out: a canary answers a share of the studies, a shadow computes and answers nobody."""
 
 import asyncio
 import time
@@ -25,8 +25,6 @@ LARGEST_SHARE = 0.5  # more would be a promotion without its gates
 _LOOK_S = 0.1
 _REFUSED = replies.errors(404, 409, 412, 422, 428)
 
-# A canary's end by itself (error rate, latency, drift of scores) belongs where such figures are counted; it ends here
-# by the same call as a person's: `stop_trying` with a reason.
 Pointer = Literal["canary", "shadow"]
 Why_ = Annotated[Reason, Query(description="Why; kept in the history")]
 
@@ -63,13 +61,13 @@ async def canary(
 @router.put(
     "/v1/deployments/{modality}/shadow",
     response_model=DeploymentView,
-    summary="Keep a version loaded beside the active one",
+    summary="Let a version compute what the active one has answered",
     responses=_REFUSED,
 )
 async def shadow(
     request: Request, caller: Signed, modality: Modality, body: Shadow, wait: Wait, if_match: IfMatch = None
 ) -> Response:
-    """Workers load and prove it. It answers nobody."""
+    """Workers load and prove it, and run it over answered inputs while nothing waits. It answers nobody."""
     return await _tried(request, caller, modality, body, None, wait, if_match)
 
 

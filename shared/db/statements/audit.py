@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Insert, Select, insert, select
+from sqlalchemy import Insert, Select, insert, literal, select
 
-from shared.db.tables import AuditEvent, Principal
+from shared.db.tables import AuditEvent, Principal, Tenant
 
 
 class Who(Protocol):
@@ -41,6 +41,12 @@ def events(who: Who, action: str, object_type: str, ids: Iterable[str], request_
     """Remember that somebody did the same to several things; to none of them is a row too."""
     rows = [row(who, action, object_type, object_id, request_id) for object_id in ids]
     return insert(AuditEvent).values(rows or [row(who, action, object_type, None, request_id)])
+
+
+def by_itself(action: str, object_type: str, object_id: str) -> Insert:
+    """Remember, for every hospital, that the service did something that concerns all of them."""
+    told = select(Tenant.id, literal(action), literal(object_type), literal(object_id))
+    return insert(AuditEvent).from_select(["tenant_id", "action", "object_type", "object_id"], told)
 
 
 def added() -> Insert:

@@ -4,6 +4,7 @@ from shared.db.tables.base import Base, new_id
 from shared.db.tables.people import Credential, Principal, Tenant
 from shared.db.tables.telling import AuditEvent, Delivery, Feedback, Webhook
 from shared.db.tables.training import TrainingPoint, TrainingRun
+from shared.db.tables.trials import ShadowResult
 from shared.db.tables.versions import Deployment, DeploymentEvent, Proposal, Version
 from shared.db.tables.work import (
     PRIORITY_RANK,
@@ -40,6 +41,7 @@ __all__ = [
     "Proposal",
     "Rendition",
     "Result",
+    "ShadowResult",
     "Study",
     "Tenant",
     "TrainingPoint",

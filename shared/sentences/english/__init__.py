@@ -11,6 +11,7 @@ from shared.sentences.english import (
     requests,
     results,
     training,
+    trials,
 )
 
 SENTENCES: dict[str, str] = {
@@ -24,4 +25,5 @@ SENTENCES: dict[str, str] = {
     **requests.SENTENCES,
     **results.SENTENCES,
     **training.SENTENCES,
+    **trials.SENTENCES,
 }
