@@ -13,8 +13,13 @@ class ThoracleError(Exception):
 
     def __init__(self, code: str | None = None, *, detail: str | None = None, **values: object) -> None:
         self.code = code or type(self).code
-        self.detail = detail or say(self.code, **values)
+        self._said, self._values = detail, values
         super().__init__(f"{self.code}: {self.detail}")
+
+    @property
+    def detail(self) -> str:
+        """What is wrong and what to do, in the language of who asks."""
+        return self._said or say(self.code, **self._values)
 
 
 class BadRequest(ThoracleError):

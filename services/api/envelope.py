@@ -10,8 +10,9 @@ from fastapi import FastAPI, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api import problems
+from services.api import problems, tongue
 from shared.errors import BadRequest, ThoracleError, TooLarge, TooSlow
+from shared.sentences import speaking
 from shared.telemetry import REQUEST_SECONDS
 
 HEADERS = {
@@ -42,7 +43,8 @@ class Envelope:
             return
         scope.setdefault("state", {})["request_id"] = uuid4().hex
         scope.setdefault("app", self._fastapi)
-        with structlog.contextvars.bound_contextvars(request_id=scope["state"]["request_id"]):
+        named = structlog.contextvars.bound_contextvars(request_id=scope["state"]["request_id"])
+        with named, speaking(tongue.of(Request(scope))):
             await _Exchange(self._app, scope, receive, send).run()
 
 

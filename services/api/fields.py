@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from shared.errors import Unprocessable
 from shared.schemas import JobFields
-from shared.sentences import say
 
 
 class FieldRefused(Unprocessable):
@@ -18,7 +17,7 @@ class FieldRefused(Unprocessable):
 
     def __init__(self, field: str, why: str, code: str = "field_invalid") -> None:
         named = _printable(field)
-        super().__init__(code, detail=say(code, field=named, why=why))
+        super().__init__(code, field=named, why=why)
         self.errors = [{"field": named, "detail": why}]
 
 

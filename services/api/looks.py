@@ -5,7 +5,7 @@ one in time is told that the service is unavailable.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,8 @@ from services.api.gather import Gathered
 from services.api.views import JobRow, Outlook, job_view, versions_of
 from shared.db.statements import audit, jobs, people
 from shared.db.tables import Job
-from shared.schemas import JobState, JobView
+from shared.schemas import Card, JobState, JobView
+from shared.sentences import Language, language, speaking
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Asked:
     who: audit.Who
     job_id: UUID
     request_id: str | None
+    language: Language = field(default_factory=language)  # whoever's load it is speaks another one
 
 
 class Looks:
@@ -50,8 +52,17 @@ class Looks:
 
     async def shown(self, session: AsyncSession, rows: Sequence[JobRow]) -> list[Shown]:
         """Rows as they are shown, with their places in the queue."""
+        return self._told(rows, *await self._known(session, rows))
+
+    async def _known(
+        self, session: AsyncSession, rows: Sequence[JobRow]
+    ) -> tuple[Mapping[UUID, Card], Mapping[UUID, Outlook]]:
         outlooks = await _outlooks(session, [row.job for row in rows if row.is_open])
-        cards = await self._cards.of(session, versions_of(rows))
+        return await self._cards.of(session, versions_of(rows)), outlooks
+
+    def _told(
+        self, rows: Sequence[JobRow], cards: Mapping[UUID, Card], outlooks: Mapping[UUID, Outlook]
+    ) -> list[Shown]:
         found = [(row, outlooks.get(row.job.id)) for row in rows]
         return [Shown(job_view(row, cards, self._base_url, outlook), _retry(row, outlook)) for row, outlook in found]
 
@@ -68,9 +79,14 @@ class Looks:
         async with self._sessions.begin() as session:
             pairs = {(one.who.tenant_id, one.job_id) for one in asked}
             rows = [JobRow.of(row) for row in await session.execute(jobs.among(sorted(pairs)))]
-            shown = await self.shown(session, rows)
-            by_pair = {(row.job.tenant_id, row.job.id): one for row, one in zip(rows, shown, strict=True)}
-            answers = {one: by_pair[pair] for one in asked if (pair := (one.who.tenant_id, one.job_id)) in by_pair}
+            known = await self._known(session, rows)
+            told: dict[tuple[Language, UUID, UUID], Shown] = {}
+            for spoken in {one.language for one in asked}:
+                with speaking(spoken):
+                    shown = zip(rows, self._told(rows, *known), strict=True)
+                    told |= {(spoken, row.job.tenant_id, row.job.id): one for row, one in shown}
+            keys = {one: (one.language, one.who.tenant_id, one.job_id) for one in asked}
+            answers = {one: told[key] for one, key in keys.items() if key in told}
             reads = [audit.row(one.who, "job.read", "job", str(one.job_id), one.request_id) for one in answers]
             if reads:
                 await session.execute(audit.added(), reads)

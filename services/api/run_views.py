@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from services.api.views import version_ref
 from shared.db.tables import TrainingPoint, TrainingRun, Version
 from shared.schemas import JobProblem, Note, RunState, VersionRef
-from shared.sentences import say
+from shared.sentences import retold, say
 
 _COPIED = (
     "id",
@@ -106,7 +106,7 @@ def _fields(run: TrainingRun, version: Version | None, base_url: str) -> dict[st
         "progress": _progress(run),
         "notes": [Note.model_validate(note) for note in run.notes],
         "version": version_ref(version) if version is not None else None,
-        "error": JobProblem(code=run.code, detail=run.detail or say(run.code)) if run.code else None,
+        "error": JobProblem(code=run.code, detail=retold(run.code, run.detail or say(run.code))) if run.code else None,
         "links": links,
     }
 

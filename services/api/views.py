@@ -26,7 +26,7 @@ from shared.schemas import (
     Timings,
     VersionRef,
 )
-from shared.sentences import say
+from shared.sentences import retold, say
 
 _PRIORITIES = {rank: Priority(name) for name, rank in PRIORITY_RANK.items()}
 _LAST_RETRY_S = 30
@@ -104,7 +104,7 @@ def job_view(row: JobRow, cards: Mapping[UUID, Card], base_url: str, outlook: Ou
         finished_at=job.finished_at,
         queue_position=waits.ahead + 1 if waits else None,
         estimated_at=waits.estimated_at if waits else None,
-        error=JobProblem(code=job.code, detail=job.detail or say(job.code)) if job.code else None,
+        error=JobProblem(code=job.code, detail=retold(job.code, job.detail or say(job.code))) if job.code else None,
         result=_result(row, cards),
         links=_links(row, base_url),
         **{name: getattr(job, name) for name in _COPIED},
@@ -121,7 +121,7 @@ def _result(row: JobRow, cards: Mapping[UUID, Card]) -> ResultView | None:
     if result is None or version is None:
         return None
     card = cards[version.id]
-    reasons = [Note.model_validate(reason) for reason in result.reasons]
+    reasons = _notes(result.reasons)
     if version.recalled_at is not None:
         reasons.insert(0, note("result_recalled"))
     present = result.probability >= card.threshold
@@ -134,7 +134,7 @@ def _result(row: JobRow, cards: Mapping[UUID, Card]) -> ResultView | None:
         probability_basis=ProbabilityBasis(calibration=card.calibration.method, prevalence=card.calibration.prevalence),
         threshold=card.threshold,
         operating_point=card.operating_point,
-        quality=[Note.model_validate(remark) for remark in result.quality],
+        quality=_notes(result.quality),
         reasons=reasons,
         warning=card.warning,
         version=version_ref(version),
@@ -143,6 +143,11 @@ def _result(row: JobRow, cards: Mapping[UUID, Card]) -> ResultView | None:
         reused_from=result.reused_from,
         client_ref=row.job.client_ref,
     )
+
+
+def _notes(stored: Sequence[Mapping[str, Any]]) -> list[Note]:
+    """Remarks as they were stored, in the language of who asks."""
+    return [Note.model_validate({**one, "text": retold(one["code"], one["text"])}) for one in stored]
 
 
 def _sentence(card: Card, decision: Decision, reasons: Sequence[Note], *, recalled: bool) -> str:

@@ -1,59 +1,91 @@
-"""Makes the pictures of the documentation from a running Thoracle: `python -m tests.e2e.pictures SIGN_IN_LINK`."""
+"""Makes the pictures of the pages: `python -m tests.e2e.pictures [NAME ...]`, on a Thoracle of its own.
+
+Everything shown is synthetic. A page is shown as the starter versions make it, in light and dark.
+"""
 
 import io
 import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from urllib.parse import urljoin
+from pkgutil import iter_modules
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from shared.schemas import Modality
+from cli.local import sign_in_links
+from infra.stack import Stack
+from shared.db.engine import Database
+from shared.schemas import Role
+from shared.settings import Settings
+from tests.e2e import scenes
 from tests.e2e.conftest import FLAGS, find_chromium
-from tests.support.stack import wait_for
+from tests.e2e.scenes import Scene
+from tests.e2e.support import SCHEMES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
-_DRAWN = "[...document.querySelectorAll('img[data-rendition]')].every(image => !image.hidden)"
+MOST_BYTES = 120_000
 
 
-def main(link: str) -> None:
-    """Sign in, send each sample, and save the result pages, the worklist, and one page in dark."""
+def every() -> list[Scene]:
+    """The scenes of all modules, in the order of their names."""
+    modules = [import_module(f"{scenes.__name__}.{found.name}") for found in iter_modules(scenes.__path__)]
+    return [scene for module in modules for scene in module.SCENES]
+
+
+def main(names: Sequence[str]) -> None:
+    """Make the pictures of these names, or of all."""
+    wanted = [scene for scene in every() if not names or scene.name in names]
+    with tempfile.TemporaryDirectory() as home, Stack(_settings(Path(home)), print) as stack:
+        database = Database(stack.settings)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+            tabs: dict[Role, Page] = {}
+            for scene in wanted:
+                if scene.role not in tabs:
+                    links = sign_in_links(stack.settings, database)
+                    tabs[scene.role] = _signed_in(browser, links[scene.role])
+                scene.open(tabs[scene.role], stack.settings.base_url)
+                save(tabs[scene.role], scene.name)
+            browser.close()
+        database.close()
+
+
+def save(page: Page, name: str) -> None:
+    """What the page shows, in light and dark, as small files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1180, "height": 820}, locale="en-GB", timezone_id="UTC")
-        page.goto(link)
-        page.locator("main button").click()
-        page.wait_for_selector("#submit")
-        for modality in Modality:
-            _result(page, modality)
-            _save(page, f"result-{modality}")
-        page.emulate_media(color_scheme="dark")
-        _save(page, f"result-{Modality.LUNG_SOUND}-dark")
-        page.emulate_media(color_scheme="light")
-        page.get_by_role("link", name="Worklist").first.click()
-        page.wait_for_selector("#submit")
-        _save(page, "worklist")
-        page.get_by_role("link", name="Model versions").click()
-        page.locator("article a").first.click()
-        page.wait_for_selector("#metrics")
-        _save(page, "version")
-        browser.close()
-
-
-def _result(page: Page, modality: Modality) -> None:
-    page.goto(urljoin(page.url, "/"))
-    page.locator(f"button[value={modality}]").click()
-    page.wait_for_selector(".result", timeout=60_000)
-    wait_for(lambda: page.evaluate(_DRAWN), 60, "pictures of the input")
-
-
-def _save(page: Page, name: str) -> None:
     page.evaluate("document.activeElement.blur()")
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
-    # 256 colours: a third of the size, and nobody sees it.
-    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+        ending = "" if scheme == "light" else f"-{scheme}"
+        (FOLDER / f"{name}{ending}.png").write_bytes(small(picture.convert("RGB")))
+    page.emulate_media(color_scheme="light")
+
+
+def small(picture: Image.Image) -> bytes:
+    """A PNG with as many colours as fit the limit; then with fewer pixels."""
+    while True:
+        for colours in (256, 128, 64, 32):
+            file = io.BytesIO()
+            picture.quantize(colours, dither=Image.Dither.NONE).save(file, format="PNG", optimize=True)
+            if file.tell() <= MOST_BYTES:
+                return file.getvalue()
+        picture = picture.resize((picture.width * 4 // 5, picture.height * 4 // 5), Image.Resampling.LANCZOS)
+
+
+def _signed_in(browser: Browser, link: str) -> Page:
+    page = browser.new_page(viewport={"width": 1180, "height": 820}, locale="en-GB", timezone_id="UTC")
+    page.goto(link)
+    page.locator("main form button.primary").click()
+    page.wait_for_load_state()
+    return page
+
+
+def _settings(home: Path) -> Settings:
+    return Settings(_env_file=None, home=home, data_dir=home / "data")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])

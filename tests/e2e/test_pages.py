@@ -4,25 +4,19 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from services.api.web.samples import FILES, FOLDER
 from shared.schemas import Modality, Role
 from shared.sentences import RESEARCH, say
 from tests.e2e.conftest import Site
+from tests.e2e.support import focused, inspected, press_to, result_of
 from tests.support.stack import wait_for
 
 pytestmark = pytest.mark.browser
 
 FORBIDDEN = re.compile(r"\b(positive|negative|healthy)\b|% risk", re.IGNORECASE)
 TRICK = "<img src=x onerror=alert(1)>"
-
-
-def result_of(page: Page) -> str:
-    """Wait for the result and return what the page says."""
-    page.wait_for_selector(".result", timeout=60_000)
-    return page.locator("main").inner_text()
 
 
 @pytest.mark.parametrize("modality", list(Modality))
@@ -152,26 +146,3 @@ def test_axe_finds_no_serious_fault(browser: Browser, site: Site, scheme: str) -
     faults += inspected(page)
     context.close()
     assert faults == []
-
-
-def inspected(page: Page) -> list[str]:
-    """The serious and critical violations that axe finds."""
-    try:
-        violations = Axe().run(page).response["violations"]
-    except Error:  # the page drew itself anew while axe looked at what it had before
-        violations = Axe().run(page).response["violations"]
-    return [f"{page.url}: {v['id']}" for v in violations if v["impact"] in ("serious", "critical")]
-
-
-def press_to(page: Page, name: str) -> None:
-    """Press Tab until what has this name has the focus."""
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if focused(page) == name:
-            return
-    raise AssertionError(f"Tab never reached {name}")
-
-
-def focused(page: Page) -> str:
-    """The text of what has the focus."""
-    return str(page.evaluate("document.activeElement.textContent")).strip()

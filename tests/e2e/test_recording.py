@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 from shared.schemas import Role
 from shared.sentences import say
 from tests.e2e.conftest import FLAGS, Site
-from tests.e2e.test_pages import inspected, press_to, result_of
+from tests.e2e.support import inspected, press_to, result_of
 from tests.support.stack import wait_for
 
 pytestmark = pytest.mark.browser

@@ -11,6 +11,7 @@ from services.api.bulk.manifest import Line, Refusal
 from shared.db.tables import PRIORITY_RANK, new_id
 from shared.errors import Unprocessable, UnsupportedInput
 from shared.schemas import JobFields, Modality
+from shared.sentences import Language, speaking
 from shared.sniff import sniff
 from shared.storage import BlobWriter
 
@@ -86,4 +87,5 @@ def told(tenant: UUID, batch: UUID, refusal: Refusal) -> dict[str, Any]:
     """A refusal as `batches.refuse` takes it."""
     problem = refusal.problem
     ids = {"batch_id": batch, "tenant_id": tenant, "item": refusal.key, "line": refusal.number}
-    return {**ids, "code": problem.code, "detail": problem.detail}
+    with speaking(Language.ENGLISH):  # what is stored; who reads it gets it retold
+        return {**ids, "code": problem.code, "detail": problem.detail}

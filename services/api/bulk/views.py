@@ -14,6 +14,7 @@ from shared.db.statements import batches
 from shared.db.tables import Batch, Version
 from shared.errors import NotFound
 from shared.schemas import TERMINAL, JobState, Modality, VersionRef
+from shared.sentences import retold
 
 _WINDOW_S = 60.0
 MOST_ERRORS = 1000
@@ -90,7 +91,9 @@ async def view(session: AsyncSession, tenant: UUID, batch: UUID, base_url: str) 
     """One batch with its errors. Raises NotFound."""
     shown = (await views(session, tenant, [await find(session, tenant, batch)], base_url))[0]
     rows = await session.scalars(batches.errors(batch, MOST_ERRORS))
-    shown.errors = [ItemError(line=row.line, key=row.item, code=row.code, detail=row.detail) for row in rows]
+    shown.errors = [
+        ItemError(line=row.line, key=row.item, code=row.code, detail=retold(row.code, row.detail)) for row in rows
+    ]
     return shown
 
 

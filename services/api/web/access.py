@@ -4,6 +4,7 @@ from services.api.access import ANYBODY, PATIENT, PUBLIC, Table
 
 PAGES: Table = {
     ("GET", "/static/{name}"): PUBLIC,
+    ("POST", "/language"): PUBLIC,
     ("GET", "/sign-in"): PUBLIC,
     ("POST", "/sign-in"): PUBLIC,
     ("GET", "/sign-in/{secret}"): PUBLIC,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from shared.schemas import Interval
+from shared.sentences import Language, language
 
 _KIB, _MIB = 2**10, 2**20
 
@@ -36,12 +37,20 @@ def of_hundred(figure: Interval) -> dict[str, int]:
 
 def instant(moment: datetime) -> str:
     """A time with its zone, to the minute. The script shows it in the reader's own zone."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    written = "%Y年%m月%d日 %H:%M" if language() is Language.CHINESE else "%Y-%m-%d %H:%M"
+    return f"{moment.astimezone(UTC):{written}} UTC"
 
 
 def duration(milliseconds: float) -> str:
     """A duration with a unit that fits it."""
-    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else seconds(milliseconds / 1000)
+
+
+def seconds(count: float) -> str:
+    """The same from a second upwards."""
+    if count < 120:
+        return f"{count:.1f} s"
+    return f"{count / 60:.0f} min" if count < 7200 else f"{count / 3600:.1f} h"
 
 
 def size(count: int) -> str:
@@ -74,6 +83,7 @@ FILTERS = {
     "of_hundred": of_hundred,
     "instant": instant,
     "duration": duration,
+    "seconds": seconds,
     "size": size,
     "short": short,
     "plain": plain,

@@ -12,8 +12,10 @@ from services.api.web.figures import FILTERS
 from services.api.web.scale import scale
 from shared import detail
 from shared.schemas import TERMINAL, JobView, Modality
-from shared.sentences import say
+from shared.sentences import Language, language, say
 
+# As BCP 47 writes them; the catalogue is British English and simplified Chinese.
+TAGS = {Language.ENGLISH: "en-GB", Language.CHINESE: "zh-Hans"}
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -25,7 +27,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Vary": "Accept, Cookie",
+    "Vary": "Accept, Accept-Language, Cookie",
 }
 # For the page with the form alone: the microphone, and playing a recording back before it is sent.
 RECORDING_HEADERS = {
@@ -51,7 +53,14 @@ def _environment() -> Environment:
     environment.filters.update(FILTERS)
     environment.tests["recalled"] = is_recalled
     environment.globals.update(
-        say=say, asset=asset_url, scale=scale, detail_lines=detail.lines, MODALITIES=list(Modality), TERMINAL=TERMINAL
+        say=say,
+        asset=asset_url,
+        scale=scale,
+        detail_lines=detail.lines,
+        language=language,
+        TAGS=TAGS,
+        MODALITIES=list(Modality),
+        TERMINAL=TERMINAL,
     )
     return environment
 

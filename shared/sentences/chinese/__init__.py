@@ -1,0 +1,29 @@
+"""Chinese (simplified): the same files, keys and values as the English; a test holds them to each other."""
+
+from shared.sentences.chinese import (
+    deployments,
+    inputs,
+    page_admin,
+    page_job,
+    page_version,
+    page_worklist,
+    pages,
+    requests,
+    results,
+    training,
+    trials,
+)
+
+SENTENCES: dict[str, str] = {
+    **deployments.SENTENCES,
+    **inputs.SENTENCES,
+    **page_admin.SENTENCES,
+    **page_job.SENTENCES,
+    **page_version.SENTENCES,
+    **page_worklist.SENTENCES,
+    **pages.SENTENCES,
+    **requests.SENTENCES,
+    **results.SENTENCES,
+    **training.SENTENCES,
+    **trials.SENTENCES,
+}
