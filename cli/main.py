@@ -17,6 +17,7 @@ from cli.commands import (
     runs,
     samples,
     submit,
+    system,
     train,
     trial_reports,
     trials,
@@ -49,6 +50,8 @@ app.command("canary-report")(trial_reports.canary_report)
 app.command("shadow-report")(trial_reports.shadow_report)
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
+app.command("system")(system.system)
+app.command("audit")(system.audit)
 app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
 app.add_typer(runs.app, name="runs")

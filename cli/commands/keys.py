@@ -1,4 +1,4 @@
-"""`thoracle keys`: keys and sign-in links of named persons and systems. Speaks to the database of this machine."""
+"""`thoracle keys`: keys and sign-in links of named persons and systems, in this machine's database or over HTTP."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,15 +7,17 @@ from uuid import UUID
 
 import typer
 
+from cli.client import Client
 from cli.output import Json, emit, say, show, table
-from shared.errors import Conflict, NotFound
+from shared.errors import NotFound
 from shared.schemas import Role
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from cli.local import Local
-    from shared.db.tables import Principal
+    from shared.db.people import Wish
+    from shared.db.tables import Credential, Principal
 
 app = typer.Typer(help="Keys and sign-in links of named persons and systems.", no_args_is_help=True)
 
@@ -28,9 +30,10 @@ class Kind(StrEnum):
 
 
 Name = Annotated[str, typer.Argument(help="Name of the person or system.")]
-Tenant = Annotated[str, typer.Option(help="Hospital.")]
+Tenant = Annotated[str, typer.Option(help="Hospital; over HTTP always your own.")]
 Roles = Annotated[list[Role], typer.Option("--role", help="May be given several times.")]
 KindOption = Annotated[Kind, typer.Option(help="Who it is.")]
+Http = Annotated[bool, typer.Option("--http", help="Ask the gateway, with your key, instead of this machine's data.")]
 DEFAULT_TENANT = "this machine"
 
 
@@ -42,15 +45,16 @@ def create(
     kind: KindOption = Kind.SYSTEM,
     hours: Annotated[float | None, typer.Option(help="Valid for so long; for ever when left out.")] = None,
     person: Annotated[str | None, typer.Option(help="Who that is, or answers for it; the name when left out.")] = None,
+    http: Http = False,
     json_: Json = False,
 ) -> None:
     """Make a key. It is shown once: only its hash is kept."""
-    from cli.local import local
+    from shared.db.people import Wish
 
-    with local() as place:
-        secret = _issue(place, tenant, name, role, kind, "key", hours, person)
+    wish = Wish(name, role, kind.value, "key", hours, person)
+    secret = _asked(wish) if http else _issued(wish, tenant)
     if json_:
-        emit({"name": name, "tenant": tenant, "roles": role, "key": secret})
+        emit({"name": name, "tenant": None if http else tenant, "roles": role, "key": secret})
         return
     say("Keep this key now; it cannot be shown again.")
     show(secret)
@@ -63,25 +67,101 @@ def link(
     tenant: Tenant = DEFAULT_TENANT,
     kind: KindOption = Kind.PERSON,
     hours: Annotated[float, typer.Option(help="Valid for so long.")] = 12.0,
+    http: Http = False,
     json_: Json = False,
 ) -> None:
     """Make a link that signs a person in, once."""
-    from cli.local import local
-    from infra.state import running_url
+    from shared.db.people import Wish
 
-    with local() as place:
-        base = running_url(place.settings.home) or place.settings.base_url
-        address = f"{base}/sign-in/{_issue(place, tenant, name, role, kind, 'link', hours)}"
+    wish = Wish(name, role, kind.value, "link", hours)
+    address = _asked(wish) if http else _issued(wish, tenant)
     if json_:
-        emit({"name": name, "tenant": tenant, "roles": role, "link": address})
+        emit({"name": name, "tenant": None if http else tenant, "roles": role, "link": address})
         return
     say("This link works once.")
     show(address)
 
 
 @app.command("list")
-def list_(json_: Json = False) -> None:
+def list_(http: Http = False, json_: Json = False) -> None:
     """Keys that were made: whose, for what, and whether they are valid."""
+    rows = _told() if http else _kept()
+    if json_:
+        emit({"keys": rows})
+        return
+    columns = ("Id", "Begins with", "Name", "Hospital", "Who", "Roles", "Made", "Ends", "Revoked")
+    table("Keys", columns, [list(row.values()) for row in rows])
+
+
+@app.command("revoke")
+def revoke(
+    key_id: Annotated[UUID, typer.Argument(help="Id from 'keys list'.")], http: Http = False, json_: Json = False
+) -> None:
+    """Make a key invalid at once, and sign its holder out everywhere."""
+    if http:
+        with Client(Settings()) as client:
+            client.call("DELETE", f"/v1/keys/{key_id}")
+    else:
+        _revoked(key_id)
+    if json_:
+        emit({"id": str(key_id), "revoked": True})
+    else:
+        show("The key is no longer valid.")
+
+
+def _asked(wish: "Wish") -> str:
+    """The secret, or the link, as the gateway made it."""
+    body = {"name": wish.name, "roles": list(wish.roles), "kind": wish.kind, "what": wish.what}
+    wishes = {"hours": wish.hours, "person": wish.person}
+    with Client(Settings()) as client:
+        made = client.call("POST", "/v1/keys", {**body, **{key: value for key, value in wishes.items() if value}})
+    return str(made["secret"])
+
+
+def _issued(wish: "Wish", tenant: str) -> str:
+    """The same, made in this machine's database."""
+    from cli.local import local
+    from infra.state import running_url
+    from shared.db import people
+    from shared.db.tables import Principal
+
+    with local() as place, place.database.begin() as session:
+        credential, secret = people.grant(session, people.ensure_tenant(session, tenant), wish)
+        holder = session.get_one(Principal, credential.principal_id)
+        _remember(session, holder, f"{wish.what}.create", credential)
+        if wish.what == "key":
+            return secret
+        return f"{running_url(place.settings.home) or place.settings.base_url}/sign-in/{secret}"
+
+
+def _revoked(key_id: UUID) -> None:
+    from cli.local import local
+    from shared.db.statements import people
+    from shared.db.tables import Principal
+
+    with local() as place, place.database.begin() as session:
+        credential = session.scalar(people.key(key_id, None))
+        if credential is None:
+            raise NotFound(detail=f"There is no key {key_id}. 'thoracle keys list' shows them.")
+        if credential.revoked_at is None:
+            session.execute(people.revoke_key(credential))
+            _remember(session, session.get_one(Principal, credential.principal_id), "key.revoke", credential)
+
+
+def _told() -> list[dict[str, object]]:
+    with Client(Settings()) as client:
+        tenant = client.get("/v1/me")["tenant"]
+        people = client.get("/v1/keys")["people"]
+    return [_row(key, holder, tenant) for holder in people for key in holder["keys"] if key["kind"] == "key"]
+
+
+def _row(key: dict[str, Any], holder: dict[str, Any], tenant: str) -> dict[str, object]:
+    times = {name: key[name] for name in ("created_at", "expires_at", "revoked_at")}
+    who = {"name": holder["name"], "tenant": tenant, "kind": holder["kind"], "roles": ", ".join(key["roles"])}
+    return {"id": key["id"], "hint": key["hint"], **who, **times}
+
+
+def _kept() -> list[dict[str, object]]:
     from sqlalchemy import select
 
     from cli.local import local
@@ -91,65 +171,14 @@ def list_(json_: Json = False) -> None:
     query = select(Credential, Principal, TenantRow.name).select_from(Credential).join(Principal).join(TenantRow)
     with local() as place, place.database.begin() as session:
         found = session.execute(query.where(Credential.kind == "key").order_by(Credential.id)).all()
-        rows = [_described(credential, principal, tenant) for credential, principal, tenant in found]
-    if json_:
-        emit({"keys": rows})
-        return
-    columns = ("Id", "Begins with", "Name", "Hospital", "Who", "Roles", "Made", "Ends", "Revoked")
-    table("Keys", columns, [list(row.values()) for row in rows])
+        return [_described(credential, principal, tenant) for credential, principal, tenant in found]
 
 
-@app.command("revoke")
-def revoke(key_id: Annotated[UUID, typer.Argument(help="Id from 'keys list'.")], json_: Json = False) -> None:
-    """Make a key invalid at once."""
-    from sqlalchemy import func
-
-    from cli.local import local
-    from shared.db.tables import Credential, Principal
-
-    with local() as place, place.database.begin() as session:
-        credential = session.get(Credential, key_id)
-        if credential is None:
-            raise NotFound(detail=f"There is no key {key_id}. 'thoracle keys list' shows them.")
-        if credential.revoked_at is None:
-            credential.revoked_at = func.now()
-            _remember(session, session.get_one(Principal, credential.principal_id), "key.revoke", str(key_id))
-    if json_:
-        emit({"id": str(key_id), "revoked": True})
-    else:
-        show("The key is no longer valid.")
-
-
-def _issue(
-    place: "Local",
-    tenant: str,
-    name: str,
-    roles: list[Role],
-    kind: Kind,
-    what: Any,
-    hours: float | None,
-    person: str | None = None,
-) -> str:
-    from shared.db import people
-
-    with place.database.begin() as session:
-        owner = people.ensure_tenant(session, tenant)
-        principal = people.ensure_principal(session, owner, name, roles, kind.value, person)
-        if extra := set(roles) - {Role(role) for role in principal.roles}:
-            raise Conflict(
-                detail=f"{name} is known here without the role {', '.join(sorted(extra))}; a key gives no more "
-                "than its holder may do. Choose another name.",
-            )
-        secret = people.issue(session, principal.id, what, hours, roles)
-        _remember(session, principal, f"{what}.create", str(principal.id))
-    return secret
-
-
-def _remember(session: "Session", principal: "Principal", action: str, thing: str) -> None:
+def _remember(session: "Session", principal: "Principal", action: str, credential: "Credential") -> None:
     from shared.db.statements import audit
 
     who = audit.Actor(tenant_id=principal.tenant_id, principal_id=principal.id, credential_id=None)
-    session.execute(audit.event(who, action, "credential", thing, None))
+    session.execute(audit.event(who, action, "credential", str(credential.id), None))
 
 
 def _described(credential: Any, principal: Any, tenant: str) -> dict[str, object]:

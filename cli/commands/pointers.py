@@ -1,6 +1,7 @@
 """`thoracle promote`, `rollback` and what belongs to them: who has a version ready, its gates, a second person."""
 
 import time
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from cli.client import Client, ServerProblem
 from cli.commands import versions
 from cli.commands.versions import Named, Of, Reason, all_versions, choose
-from cli.output import Json, emit, table, words
+from cli.output import Json, emit, show, table, words
 from cli.told import told
 from shared.errors import ThoracleError
 from shared.schemas import Modality
@@ -89,11 +90,61 @@ def approve(
     """Approve the promotion that another person proposed."""
     with Client(Settings()) as client:
         path = f"/v1/deployments/{modality}/proposals"
-        waiting = client.get(path)["proposals"]
-        if not waiting:
-            raise ThoracleError("not_found", detail=f"No promotion of a {words(modality)} version waits for approval.")
-        deployment = client.call("POST", f"{path}/{waiting[0]['id']}/approve", {"reason": reason})
+        proposal = _waiting(client, path, modality)
+        deployment = client.call("POST", f"{path}/{proposal['id']}/approve", {"reason": reason})
     told(deployment, json_)
+
+
+def withdraw(modality: Annotated[Modality, typer.Argument(help="Which kind of input.")], json_: Json = False) -> None:
+    """Withdraw, or reject, the promotion that waits for a second person."""
+    with Client(Settings()) as client:
+        path = f"/v1/deployments/{modality}/proposals"
+        proposal = _waiting(client, path, modality)
+        client.call("DELETE", f"{path}/{proposal['id']}")
+    if json_:
+        emit({"withdrawn": proposal})
+        return
+    show(f"The promotion of {proposal['version']['name']} is withdrawn. Nothing was moved.")
+
+
+def history(
+    modality: Annotated[Modality, typer.Argument(help="Which kind of input.")],
+    at: Annotated[datetime | None, typer.Option(help="Which version answered then (UTC), and who let it.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
+    json_: Json = False,
+) -> None:
+    """Every move of a pointer, newest first."""
+    moment = at.replace(tzinfo=UTC).isoformat() if at else None
+    with Client(Settings()) as client:
+        found = client.get(f"/v1/deployments/{modality}/history", limit=limit, at=moment)
+    if json_:
+        emit(found)
+        return
+    if found["then"]:
+        show(_answered(found["then"]))
+    rows = [
+        [one["at"][:19], words(one["action"]), *_between(one), one["actor"], one["reason"]] for one in found["moves"]
+    ]
+    table("Moves, newest first", ("When", "Move", "From", "To", "Who", "Why"), rows)
+
+
+def _waiting(client: Client, path: str, modality: Modality) -> dict[str, Any]:
+    waiting: list[dict[str, Any]] = client.get(path)["proposals"]
+    if not waiting:
+        raise ThoracleError("not_found", detail=f"No promotion of a {words(modality)} version waits for approval.")
+    return waiting[0]
+
+
+def _between(move: dict[str, Any]) -> list[object]:
+    return [move[end]["name"] if move[end] else None for end in ("before", "after")]
+
+
+def _answered(then: dict[str, Any]) -> str:
+    if then["active"] is None:
+        return f"Nothing answered at {then['at']}."
+    said = f"At {then['at']} {then['active']['name']} ({then['active']['sha256'][:12]}) answered"
+    by = then["by"]
+    return f"{said}, since {by['at']} by {by['actor']}: {by['reason']}" if by else f"{said}."
 
 
 def when_prepared(client: Client, path: str, body: dict[str, Any], generation: int, wait: float) -> dict[str, Any]:
@@ -113,3 +164,5 @@ def when_prepared(client: Client, path: str, body: dict[str, Any], generation: i
 versions.app.command("prepare")(prepare)
 versions.app.command("gates")(gates)
 versions.app.command("approve")(approve)
+versions.app.command("withdraw")(withdraw)
+versions.app.command("history")(history)

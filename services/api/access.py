@@ -11,4 +11,4 @@ PUBLIC: Access = None
 ANYBODY: Access = frozenset(Role)  # whoever is signed in
 PATIENT: Access = frozenset({Role.SUBMITTER, Role.CLINICIAN})  # an administrator as such sees no patient data
 ADMIN: Access = frozenset({Role.ADMIN})
-AUDITOR: Access = frozenset({Role.AUDITOR})
+OVERSEER: Access = frozenset({Role.ADMIN, Role.AUDITOR})  # looks after the service; an auditor changes nothing

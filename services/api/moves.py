@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 
 from fastapi import Header, Request, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.auth import Caller
@@ -19,6 +19,9 @@ _PLAIN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=_PLAIN)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128, pattern=_PLAIN)]
 IfMatch = Annotated[str | None, Header(description='The generation that you looked at, as in `"3"`')]
+
+
+_REASON = TypeAdapter(Reason)
 
 
 class Body(BaseModel):
@@ -37,6 +40,11 @@ class Stale(ThoracleError):
     """Somebody else was faster."""
 
     code, status = "generation_stale", 412
+
+
+def because(text: str) -> str:
+    """A reason as it is kept. Raises pydantic's ValidationError."""
+    return _REASON.validate_python(text)
 
 
 def generation_of(if_match: str | None) -> int | None:

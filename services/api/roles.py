@@ -1,6 +1,6 @@
 """Who may call what. Deny by default: a route without a row here is refused, and a test says which one it is."""
 
-from services.api.access import ADMIN, ANYBODY, AUDITOR, PATIENT, PUBLIC, Table
+from services.api.access import ADMIN, ANYBODY, OVERSEER, PATIENT, PUBLIC, Table
 from services.api.web.access import PAGES
 
 ROLES: Table = {
@@ -35,7 +35,7 @@ ROLES: Table = {
     ("GET", "/v1/deployments/{modality}"): ANYBODY,
     ("PUT", "/v1/deployments/{modality}"): ADMIN,
     ("POST", "/v1/deployments/{modality}/prepare"): ADMIN,
-    ("GET", "/v1/deployments/{modality}/prepare"): ADMIN,
+    ("GET", "/v1/deployments/{modality}/prepare"): OVERSEER,
     ("POST", "/v1/deployments/{modality}/rollback"): ADMIN,
     ("GET", "/v1/deployments/{modality}/canary"): ADMIN,
     ("PUT", "/v1/deployments/{modality}/canary"): ADMIN,
@@ -43,26 +43,30 @@ ROLES: Table = {
     ("GET", "/v1/deployments/{modality}/shadow"): ADMIN,
     ("PUT", "/v1/deployments/{modality}/shadow"): ADMIN,
     ("DELETE", "/v1/deployments/{modality}/shadow"): ADMIN,
-    ("GET", "/v1/deployments/{modality}/gates"): ADMIN,
-    ("GET", "/v1/deployments/{modality}/proposals"): ADMIN,
+    ("GET", "/v1/deployments/{modality}/gates"): OVERSEER,
+    ("GET", "/v1/deployments/{modality}/proposals"): OVERSEER,
     ("POST", "/v1/deployments/{modality}/proposals/{proposal_id}/approve"): ADMIN,
     ("DELETE", "/v1/deployments/{modality}/proposals/{proposal_id}"): ADMIN,
     ("GET", "/v1/deployments/{modality}/history"): ANYBODY,
-    ("GET", "/v1/recipes"): ADMIN,
+    ("GET", "/v1/recipes"): OVERSEER,
     ("POST", "/v1/training-runs"): ADMIN,
-    ("GET", "/v1/training-runs"): ADMIN,
-    ("GET", "/v1/training-runs/{run_id}"): ADMIN,
+    ("GET", "/v1/training-runs"): OVERSEER,
+    ("GET", "/v1/training-runs/{run_id}"): OVERSEER,
     ("DELETE", "/v1/training-runs/{run_id}"): ADMIN,
     ("POST", "/v1/training-runs/{run_id}/retry"): ADMIN,
     ("POST", "/v1/webhooks"): ADMIN,
-    ("GET", "/v1/webhooks"): ADMIN,
-    ("GET", "/v1/webhooks/{webhook_id}"): ADMIN,
+    ("GET", "/v1/webhooks"): OVERSEER,
+    ("GET", "/v1/webhooks/{webhook_id}"): OVERSEER,
     ("PATCH", "/v1/webhooks/{webhook_id}"): ADMIN,
     ("DELETE", "/v1/webhooks/{webhook_id}"): ADMIN,
     ("POST", "/v1/webhooks/{webhook_id}/secret"): ADMIN,
     ("POST", "/v1/webhooks/{webhook_id}/test"): ADMIN,
-    ("GET", "/v1/webhooks/{webhook_id}/deliveries"): ADMIN,
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries"): OVERSEER,
     ("POST", "/v1/webhooks/{webhook_id}/replay"): ADMIN,
-    ("GET", "/v1/audit"): AUDITOR,
+    ("GET", "/v1/keys"): OVERSEER,
+    ("POST", "/v1/keys"): ADMIN,
+    ("DELETE", "/v1/keys/{key_id}"): ADMIN,
+    ("GET", "/v1/audit"): OVERSEER,
+    ("GET", "/v1/system"): OVERSEER,
     **PAGES,
 }

@@ -6,7 +6,8 @@ guessed about 256 random bits, unlike a password.
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -15,10 +16,39 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.db.tables import Credential, Principal, Tenant, new_id
+from shared.errors import Conflict
 from shared.schemas import Role
 
 Kind = Literal["key", "link", "session"]
 _PREFIX = {"key": "thk_", "link": "thl_", "session": "ths_"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Whom to give a key, or a link that signs in once, and for which roles. `hours` None: no end.
+
+    `person`: as in `ensure_principal`.
+    """
+
+    name: str
+    roles: Sequence[Role]
+    kind: Literal["person", "system"]
+    what: Literal["key", "link"]
+    hours: float | None = None
+    person: str | None = None
+
+
+def grant(session: Session, tenant: Tenant, wish: Wish) -> tuple[Credential, str]:
+    """Issue what is wished and return it with its secret.
+
+    Raises Conflict: whoever is called so has fewer roles, or has left.
+    """
+    principal = ensure_principal(session, tenant, wish.name, wish.roles, wish.kind, wish.person)
+    if principal.disabled_at is not None:
+        raise Conflict("holder_left", name=wish.name)
+    if extra := set(wish.roles) - {Role(role) for role in principal.roles}:
+        raise Conflict("holder_lacks_role", name=wish.name, roles=", ".join(sorted(extra)))
+    return _issued(session, principal.id, wish.what, wish.hours, wish.roles)
 
 
 def ensure_tenant(session: Session, name: str) -> Tenant:
@@ -60,23 +90,28 @@ def issue(
 
     `scopes` narrows the principal's roles; empty leaves them all.
     """
-    secret = _PREFIX[kind] + secrets.token_urlsafe(32)
-    expires = datetime.now(UTC) + timedelta(hours=hours) if hours is not None else None
-    session.add(
-        Credential(
-            id=new_id(),
-            principal_id=principal_id,
-            kind=kind,
-            digest=digest(secret),
-            hint=secret[:8],
-            scopes=sorted(scopes),
-            expires_at=expires,
-        )
-    )
-    session.flush()
-    return secret
+    return _issued(session, principal_id, kind, hours, scopes)[1]
 
 
 def digest(secret: str) -> bytes:
     """What the database keeps of a secret."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _issued(
+    session: Session, principal_id: UUID, kind: Kind, hours: float | None, scopes: Iterable[Role]
+) -> tuple[Credential, str]:
+    secret = _PREFIX[kind] + secrets.token_urlsafe(32)
+    expires = datetime.now(UTC) + timedelta(hours=hours) if hours is not None else None
+    credential = Credential(
+        id=new_id(),
+        principal_id=principal_id,
+        kind=kind,
+        digest=digest(secret),
+        hint=secret[:8],
+        scopes=sorted(scopes),
+        expires_at=expires,
+    )
+    session.add(credential)
+    session.flush()
+    return credential, secret

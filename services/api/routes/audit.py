@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, StringConstraints
+from pydantic import AwareDatetime, BaseModel, StringConstraints
 
 from services.api import cursor, replies
 from services.api.auth import Signed
@@ -43,15 +43,17 @@ class AuditPage(BaseModel):
 async def listed(
     request: Request,
     caller: Signed,
-    action: Annotated[Text | None, Query()] = None,
+    action: Annotated[Text | None, Query(description="Whole, or a beginning that ends with a point: `job.`")] = None,
     object_id: Annotated[Text | None, Query()] = None,
+    actor: Annotated[Text | None, Query(description="Name of whoever acted")] = None,
+    since: Annotated[AwareDatetime | None, Query()] = None,
+    until: Annotated[AwareDatetime | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
 ) -> AuditPage:
     """Looking at the log is itself a line of it."""
-    statement = audit.page(
-        caller.tenant_id, before=cursor.to_int(after), limit=limit + 1, action=action, object_id=object_id
-    )
+    asked = audit.Asked(action, object_id, actor, since, until)
+    statement = audit.page(caller.tenant_id, asked, cursor.to_int(after), limit + 1)
     async with of(request).begin() as session:
         rows = (await session.execute(statement)).all()
         await session.execute(audit.event(caller, "audit.read", "audit", None, request_id(request)))

@@ -4,14 +4,17 @@ import asyncio
 import time
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import cursor, moves, replies
 from services.api.auth import Caller, Signed
 from services.api.gateway import of
 from services.api.moves import Body, IfMatch, Name, Reason
+from services.api.past import standing
 from services.api.pointers import DeploymentView, deployment_view
 from services.api.prefer import Wait
 from services.api.preparation import NotPrepared, Preparation, preparation
@@ -21,6 +24,7 @@ from services.api.proposals import ProposalView
 from services.api.views import version_ref
 from shared import deployments
 from shared.db.statements import versions
+from shared.db.tables import DeploymentEvent, Version
 from shared.deployments import Why
 from shared.errors import Conflict, NotFound
 from shared.faults import fault
@@ -29,6 +33,7 @@ from shared.schemas import Modality, VersionRef
 router = APIRouter(tags=["deployments"])
 
 _REFUSED = replies.errors(404, 409, 412, 422, 428)
+_POINTED = ("active", "canary", "shadow")
 _LOOK_S = 0.1  # between two looks at whether workers are ready
 
 
@@ -71,11 +76,24 @@ class Move(BaseModel):
     at: datetime
 
 
+class Then(BaseModel):
+    """What answered at a moment of the past; nothing before the first move. `by` let the active version answer."""
+
+    at: datetime
+    active: VersionRef | None
+    canary: VersionRef | None
+    canary_share: float
+    shadow: VersionRef | None
+    generation: int
+    by: Move | None
+
+
 class History(BaseModel):
     """Moves, newest first."""
 
     moves: list[Move]
     next: str | None
+    then: Then | None = Field(None, description="With `at`: which version answered then, and who let it")
 
 
 @router.get("/v1/deployments", summary="Which versions answer")
@@ -201,25 +219,43 @@ async def history(
     modality: Modality,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
+    at: Annotated[AwareDatetime | None, Query(description="Only what had happened by then")] = None,
 ) -> History:
     """Append-only: written in the transaction that moved the pointer."""
-    statement = versions.history(caller.tenant_id, modality, cursor.to_int(after), limit + 1)
+    statement = versions.history(caller.tenant_id, modality, cursor.to_int(after), limit + 1, at)
     async with of(request).begin() as session:
         rows = (await session.execute(statement)).all()
-    found = [
-        Move(
-            generation=event.generation,
-            action=event.action,
-            before=version_ref(earlier) if earlier is not None else None,
-            after=version_ref(later) if later is not None else None,
-            actor=event.actor,
-            reason=event.reason,
-            evidence=event.evidence,
-            at=event.at,
-        )
-        for event, earlier, later in rows[:limit]
-    ]
-    return History(moves=found, next=cursor.encode(rows[limit - 1][0].id) if len(rows) > limit else None)
+        then = await _then(session, caller, modality, at) if at is not None else None
+    found = [_move(*row) for row in rows[:limit]]
+    return History(moves=found, next=cursor.encode(rows[limit - 1][0].id) if len(rows) > limit else None, then=then)
+
+
+def _move(event: DeploymentEvent, earlier: Version | None, later: Version | None) -> Move:
+    return Move(
+        generation=event.generation,
+        action=event.action,
+        before=version_ref(earlier) if earlier is not None else None,
+        after=version_ref(later) if later is not None else None,
+        actor=event.actor,
+        reason=event.reason,
+        evidence=event.evidence,
+        at=event.at,
+    )
+
+
+async def _then(session: AsyncSession, caller: Caller, modality: Modality, at: datetime) -> Then:
+    """The pointers as they were; a hospital's own deployment goes before everybody's. Raises NotFound."""
+    row = (await session.execute(versions.deployments(caller.tenant_id, modality))).first()
+    if row is None:
+        raise NotFound("no_version")
+    past = standing(await session.scalars(versions.moves(row[0].id, at)))
+    ids = [past.active, past.canary, past.shadow, past.by.from_id if past.by else None]
+    rows = await session.scalars(versions.among([found for found in ids if found]))
+    known: dict[UUID | None, Version] = {row.id: row for row in rows}
+    refs = [version_ref(known[found]) if found else None for found in ids[:3]]
+    by = _move(past.by, known.get(past.by.from_id), known.get(past.by.to_id)) if past.by else None
+    pointed = dict(zip(_POINTED, refs, strict=True))
+    return Then(at=at, canary_share=past.share, generation=past.generation, by=by, **pointed)
 
 
 async def _rolled_back(

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Insert, Select, insert, literal, select
+from sqlalchemy import ColumnElement, Insert, Select, insert, literal, select
 
 from shared.db.tables import AuditEvent, Principal, Tenant
 
@@ -67,21 +68,41 @@ def row(who: Who, action: str, object_type: str, object_id: str | None, request_
     }
 
 
-def page(
-    tenant: UUID, *, before: int | None, limit: int, action: str | None, object_id: str | None
-) -> Select[AuditEvent, str]:
+@dataclass(frozen=True)
+class Asked:
+    """Which of a tenant's events somebody asks for; everything is optional. `action` may be a beginning: `job.`"""
+
+    action: str | None = None
+    object_id: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def page(tenant: UUID, asked: Asked, before: int | None, limit: int) -> Select[AuditEvent, str]:
     """A tenant's events, newest first, with the names of those who acted."""
     query = (
         select(AuditEvent, Principal.name)
         .outerjoin(Principal, Principal.id == AuditEvent.principal_id)
-        .where(AuditEvent.tenant_id == tenant)
+        .where(AuditEvent.tenant_id == tenant, *_conditions(asked))
         .order_by(AuditEvent.id.desc())
         .limit(limit)
     )
-    if before is not None:
-        query = query.where(AuditEvent.id < before)
-    if action is not None:
-        query = query.where(AuditEvent.action == action)
-    if object_id is not None:
-        query = query.where(AuditEvent.object_id == object_id)
-    return query
+    return query if before is None else query.where(AuditEvent.id < before)
+
+
+def _conditions(asked: Asked) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if asked.action is not None:
+        whole = not asked.action.endswith(".")
+        begins = AuditEvent.action.startswith(asked.action, autoescape=True)
+        found.append(AuditEvent.action == asked.action if whole else begins)
+    if asked.object_id is not None:
+        found.append(AuditEvent.object_id == asked.object_id)
+    if asked.actor is not None:
+        found.append(Principal.name == asked.actor)
+    if asked.since is not None:
+        found.append(AuditEvent.at >= asked.since)
+    if asked.until is not None:
+        found.append(AuditEvent.at < asked.until)
+    return found

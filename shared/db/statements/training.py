@@ -111,6 +111,20 @@ _TRAINERS = text(
 )
 
 
+# A version that some pointer named once has been seen by somebody, whatever became of it.
+_UNSEEN = text(
+    """
+    SELECT r.id, r.state, r.recipe, r.name
+    FROM training_runs r LEFT JOIN versions v ON v.id = r.version_id
+    WHERE r.tenant_id = :tenant AND r.finished_at > now() - interval '7 days'
+      AND (r.state IN ('failed', 'dead')
+           OR r.state = 'succeeded' AND v.recalled_at IS NULL
+              AND NOT EXISTS (SELECT FROM deployment_events e WHERE v.id IN (e.from_id, e.to_id)))
+    ORDER BY r.id DESC LIMIT :most
+    """
+).bindparams(bindparam("tenant", type_=_ID))
+
+
 def claim(worker: UUID, lease: float, recipes: Sequence[str], datasets: Sequence[str]) -> TextClause:
     """Take the oldest waiting run of these recipes and data sets; no row: none waits, or somebody else took it."""
     return _CLAIM.bindparams(worker=worker, lease=lease, recipes=list(recipes), datasets=list(datasets))
@@ -195,3 +209,8 @@ def retry(tenant: UUID, run: UUID) -> TextClause:
 def trainers() -> TextClause:
     """What each of the latest trainers reported, and whether it is alive; the latest first."""
     return _TRAINERS
+
+
+def unseen(tenant: UUID, most: int) -> TextClause:
+    """A tenant's runs of the last week that failed, or whose version nobody has tried yet; the newest first."""
+    return _UNSEEN.bindparams(tenant=tenant, most=most)

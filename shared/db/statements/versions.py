@@ -1,5 +1,7 @@
 """Versions and pointers as they are looked up."""
 
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +56,11 @@ def addressed(sha256: str) -> Select[Version]:
     return select(Version).where(Version.sha256 == sha256)
 
 
+def called(addresses: Sequence[str]) -> Select[str, str, str]:
+    """Address, recipe and name of these versions."""
+    return select(Version.sha256, Version.recipe, Version.name).where(Version.sha256.in_(addresses))
+
+
 def starting_with(word: str) -> Select[str]:
     """Addresses of the versions that are called so, or whose sha256 begins so (six characters at least)."""
     begins = Version.sha256.startswith(word, autoescape=True) if len(word) >= 6 else false()
@@ -85,8 +92,10 @@ def deployments(tenant: UUID, modality: str | None = None) -> Select[*tuple[Any,
     return query if modality is None else query.where(Deployment.modality == modality)
 
 
-def history(tenant: UUID, modality: str, before: int | None, limit: int) -> Select[DeploymentEvent, Version, Version]:
-    """The moves of a modality's pointers, newest first, with the versions before and after."""
+def history(
+    tenant: UUID, modality: str, before: int | None, limit: int, until: datetime | None = None
+) -> Select[DeploymentEvent, Version, Version]:
+    """The moves of a modality's pointers up to a moment, newest first, with the versions before and after."""
     earlier, later = aliased(Version, name="earlier"), aliased(Version, name="later")
     query = (
         select(DeploymentEvent, earlier, later)
@@ -96,8 +105,22 @@ def history(tenant: UUID, modality: str, before: int | None, limit: int) -> Sele
         .where(_concerns(tenant))
         .order_by(DeploymentEvent.id.desc())
         .limit(limit)
+        .options(defer(earlier.card, raiseload=True), defer(later.card, raiseload=True))
     )
+    if until is not None:
+        query = query.where(DeploymentEvent.at <= until)
     return query if before is None else query.where(DeploymentEvent.id < before)
+
+
+def moves(deployment: UUID, until: datetime) -> Select[DeploymentEvent]:
+    """Every move of one deployment up to a moment, oldest first."""
+    query = select(DeploymentEvent).where(DeploymentEvent.deployment_id == deployment, DeploymentEvent.at <= until)
+    return query.order_by(DeploymentEvent.generation)
+
+
+def among(ids: Collection[UUID]) -> Select[Version]:
+    """These versions, without their cards."""
+    return select(Version).where(Version.id.in_(ids)).options(_LIGHT)
 
 
 def provers(modality: str, seconds: float) -> TextClause:

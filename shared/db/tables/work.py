@@ -128,6 +128,7 @@ class Job(Base):
             postgresql_where=text("state = 'queued' AND not_after IS NOT NULL"),
         ),
         Index("ix_jobs_before_bulk", "priority", postgresql_where=text("state = 'queued' AND priority < 2")),
+        Index("ix_jobs_dead", "tenant_id", "id", postgresql_where=text("state = 'dead'")),
         Index("ix_jobs_claim_id", "claim_id", postgresql_where=text("claim_id IS NOT NULL")),
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
         Index("ix_jobs_tenant_id_study_id", "tenant_id", "study_id", postgresql_where=text("study_id IS NOT NULL")),

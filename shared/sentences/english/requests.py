@@ -57,5 +57,11 @@ SENTENCES = {
     "job_not_cancellable": "Only a job that still waits or runs can be cancelled.",
     "job_not_retryable": "Only a job that failed or was given up can be tried again.",
     "cursor_invalid": "The cursor is not one of ours. Start again without it.",
+    "holder_left": "{name} has left: nothing can be issued under this name.",
+    "holder_lacks_role": "{name} is known here without the role {roles}; a key gives no more than its holder may do. "
+    "Choose another name.",
+    "role_not_yours": "You do not hold the role {roles} yourself, so you cannot give it.",
+    "admin_by_operator": "Promotions need two persons here, so administrators are made on the machine of the service: "
+    "'thoracle keys create NAME --role admin'.",
     "sign_in_used": "This sign-in link was used before or is too old. Ask for a new one.",
 }

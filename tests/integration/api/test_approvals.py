@@ -8,22 +8,10 @@ import pytest
 
 from shared.db import people
 from shared.db.tables import Feedback, new_id
-from shared.deployments import publish
-from shared.registry import store
 from shared.schemas import Modality, Role
 from tests.integration.api.support import Api, serving, submitted
-from tests.support.versions import tiny
 
 OVERRIDE = "read by the department"
-
-
-@pytest.fixture
-def second(api: Api, tmp_path: Path) -> str:
-    """A second X-ray version, published and not active."""
-    artefact = store(tiny(tmp_path / "second", Modality.CHEST_XRAY, "tiny-2", bias=1.0), api.settings.versions_dir)
-    with api.database.begin() as session:
-        publish(session, artefact, "test")
-    return artefact.sha256
 
 
 @pytest.fixture

@@ -1,29 +1,14 @@
 """Models, versions, deployments, the audit log, health."""
 
-from pathlib import Path
-
 import httpx
-import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
 from shared.db.tables import AuditEvent, Deployment
-from shared.deployments import publish
-from shared.registry import store
 from shared.schemas import Modality, Role
 from tests.integration.api.support import Api, serving, submitted
-from tests.support.versions import tiny
 
 OVERRIDE = {"override": "a test's version knows nothing"}
-
-
-@pytest.fixture
-def second(api: Api, tmp_path: Path) -> str:
-    """A second X-ray version, published and not active."""
-    artefact = store(tiny(tmp_path / "second", Modality.CHEST_XRAY, "tiny-2", bias=1.0), api.settings.versions_dir)
-    with api.database.begin() as session:
-        publish(session, artefact, "test")
-    return artefact.sha256
 
 
 def promote(client: httpx.Client, version: str, generation: int | None, reason: str = "better") -> httpx.Response:

@@ -1,27 +1,13 @@
 """Canary and shadow over HTTP: set with a generation and a reason, ended, refused where they would be a promotion."""
 
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from shared.deployments import publish
-from shared.registry import store
 from shared.schemas import Modality, Role
 from tests.integration.api.support import Api
-from tests.support.versions import tiny
 
 HERE = "/v1/deployments/chest_xray"
-
-
-@pytest.fixture
-def second(api: Api, tmp_path: Path) -> str:
-    """A second X-ray version, published and not active."""
-    artefact = store(tiny(tmp_path / "second", Modality.CHEST_XRAY, "tiny-2", bias=1.0), api.settings.versions_dir)
-    with api.database.begin() as session:
-        publish(session, artefact, "test")
-    return artefact.sha256
 
 
 def put(client: httpx.Client, pointer: str, generation: int | None, **body: Any) -> httpx.Response:
