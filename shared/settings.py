@@ -78,6 +78,14 @@ class Settings(BaseSettings):
         0.5, ge=0, description="And when its probabilities differ by this population stability index; never when 0"
     )
 
+    drift_every_s: float = Field(60.0, gt=0, description="Time between two countings of what ended")
+    drift_rollup_s: int = Field(3600, ge=1, description="How much one rollup holds; beside them there is one a day")
+    drift_window_s: int = Field(86_400, ge=1, description="An alert looks back this far")
+    drift_reference: int = Field(500, ge=1, description="A version's first results, which later ones are held against")
+    drift_results: int = Field(100, ge=1, description="Fewest results of a window that are judged")
+    drift_raise: float = Field(0.25, gt=0, description="Population stability index from which an alert is raised")
+    drift_clear: float = Field(0.1, gt=0, description="Below it in two windows after another an alert is cleared")
+
     modalities: str = Field("chest_xray,cough,lung_sound", description="What this worker serves")
     claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
     group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")

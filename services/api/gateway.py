@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 from services.api.aborts import Aborts
 from services.api.admission import Admission
 from services.api.cards import Cards
+from services.api.drift.rolling import Rolling
 from services.api.looks import Looks
 from services.api.rates import Rates
 from services.api.upkeep import Upkeep
@@ -36,6 +37,7 @@ class Gateway:
     admission: Admission = field(init=False)
     rates: Rates = field(init=False)
     upkeep: Upkeep = field(init=False)
+    rolling: Rolling = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     aborts: Aborts = field(init=False)
     _waker: Waker | None = None
@@ -50,6 +52,7 @@ class Gateway:
         self.admission = Admission(self.settings, self.engine)
         self.rates = Rates(self.settings)
         self.upkeep = Upkeep(self.settings, self.engine)
+        self.rolling = Rolling(self.settings, self.engine)
         self.dispatcher = Dispatcher(self.settings, self.engine)
         self.aborts = Aborts(self.settings, self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -59,6 +62,7 @@ class Gateway:
         self._waker = Waker(celery_app(self.settings))
         self.admission.start()
         self.upkeep.start()
+        self.rolling.start()
         self.dispatcher.start()
         self.aborts.start()
 
@@ -67,6 +71,7 @@ class Gateway:
         self.close_watchers()
         await self.admission.stop()
         await self.upkeep.stop()
+        await self.rolling.stop()
         await self.dispatcher.stop()
         await self.aborts.stop()
         if self._waker is not None:

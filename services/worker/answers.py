@@ -14,6 +14,7 @@ from services.worker.claims import Claim, Held, ended, failed
 from services.worker.deployed import Loaded
 from services.worker.sandbox import Ready, Refused
 from shared.decide import decide
+from shared.measures import FEATURES
 from shared.schemas import Card
 
 _COPIED = ("site", "device", "acquired_at", "age_years", "sex", "view", "study_uid")
@@ -45,13 +46,15 @@ def answered(run: Run, job: Held, ready: Ready, score: float, distance: float) -
         return failed(job, "predict_failed")
     quality = [note.model_dump() for note in ready.quality]
     timings = _timings(job, ready.milliseconds, run.predict_ms)
-    return {**row, "quality": quality, "runtime": runtime, "timings": timings}
+    features = {name: round(float(ready.facts[name]), 4) for name in FEATURES if name in ready.facts}
+    return {**row, "quality": quality, "runtime": runtime, "timings": timings, "features": features}
 
 
 def reused(card: Card, job: Held, known: Row[Any]) -> dict[str, Any]:
     """A `succeeded` row from what `reuse.known` found: that score, a decision of its own."""
     row = _row(card, job, known.header, known.score, known.distance)
-    taken = {"quality": known.quality, "runtime": known.runtime, "reused_from": str(known.source)}
+    taken = {name: getattr(known, name) for name in ("quality", "runtime", "features")}
+    taken["reused_from"] = str(known.source)
     return {**row, **taken, "timings": _timings(job, 0.0, 0.0)}
 
 

@@ -71,7 +71,8 @@ def check_audio(
 
     Levels are those of the loudest tenth of a second, so that digital silence around a short cough does not count.
     `band`: a recording with nothing above this frequency (Hz), and above half of what its sample rate could hold, is
-    noted as narrow.
+    noted as narrow. Facts: `level` (dB below full scale), and of the mean power spectrum `centroid`, `rolloff` (below
+    it lie 95 % of the power) and `edge` (its highest content), all in Hz.
 
     Raises InputRejected: audio_too_short, audio_too_long, audio_rate_too_low, audio_silent (below -60 dBFS),
     audio_clipped (more than 5 % of the samples at full scale).
@@ -87,7 +88,9 @@ def check_audio(
         sheet.note("quality.clipped", percent=round(100 * clipped, 1))
     if level < _QUIET_DBFS:
         sheet.note("quality.quiet", dbfs=round(level, 1))
-    edge = _band_edge(recording)
+    shape = _spectrum(recording)
+    sheet.facts |= {"level": level, **shape}
+    edge = shape["edge"]
     if edge < min(band, recording.rate / 4):
         sheet.note("quality.narrow_band", hertz=round(edge))
     return recording
@@ -191,11 +194,17 @@ def _loudest_dbfs(recording: Recording) -> float:
     return float(10 * np.log10(max(blocks.mean(axis=1).max(), 1e-20)))
 
 
-def _band_edge(recording: Recording) -> float:
-    """The highest frequency (Hz) with content: mean power spectrum above -70 dB of its strongest line."""
+def _spectrum(recording: Recording) -> dict[str, float]:
+    """Where the power lies (Hz): centroid, 95 % roll-off, and the edge: above it all is 70 dB below the strongest."""
     count = len(recording.samples) // _BAND_FFT
     if not count:
-        return recording.rate / 2
+        return {"edge": recording.rate / 2}
     blocks = recording.samples[: count * _BAND_FFT].reshape(count, _BAND_FFT) * np.hanning(_BAND_FFT)
     power = np.square(np.abs(np.fft.rfft(blocks, axis=1))).mean(axis=0)[2:]  # without the recorder's offset
-    return float(np.flatnonzero(power >= power.max() * _BAND_FLOOR)[-1] + 2) * recording.rate / _BAND_FFT
+    hertz = (np.arange(len(power)) + 2) * recording.rate / _BAND_FFT
+    total = np.cumsum(power)
+    return {
+        "centroid": float(hertz @ power / total[-1]),
+        "rolloff": float(hertz[np.searchsorted(total, 0.95 * total[-1])]),
+        "edge": float(hertz[np.flatnonzero(power >= power.max() * _BAND_FLOOR)[-1]]),
+    }

@@ -52,6 +52,8 @@ def decode_image(source: Source, sheet: Sheet) -> Picture:
 def check_image(picture: Picture, sheet: Sheet, *, min_side: int) -> Picture:
     """Reject a picture that nobody could judge, note a doubtful one.
 
+    Facts: `brightness` (mean), `contrast` (1st to 99th percentile), both in [0, 1]; `side`, the shorter one in pixels.
+
     Raises InputRejected: image_too_small (a side below `min_side` pixels), image_blank (99 % within 2 % of the scale).
     """
     height, width = picture.pixels.shape
@@ -61,6 +63,7 @@ def check_image(picture: Picture, sheet: Sheet, *, min_side: int) -> Picture:
     low, high = np.percentile(sparse, [1, 99])
     if high - low < _BLANK:
         raise InputRejected("image_blank")
+    sheet.facts |= {"brightness": float(sparse.mean()), "contrast": float(high - low), "side": min(height, width)}
     if high - low < _LOW_CONTRAST:
         sheet.note("quality.low_contrast")
     if min(height, width) < _SMALL_SIDE:

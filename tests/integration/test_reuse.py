@@ -55,6 +55,8 @@ def test_only_the_same_bytes_of_the_same_hospital_by_the_same_version(
     first, again = asked.cough(hospital), asked.cough(hospital)
     assert (first.reused_from, again.reused_from) == (None, first.job_id)
     assert (again.score, again.quality, again.runtime) == (first.score, first.quality, first.runtime)
+    assert again.features == first.features
+    assert set(first.features) == {"seconds", "level", "centroid", "rolloff", "edge"}
     assert asked.cough(hospital).reused_from == first.job_id, "whoever computed it is named, not who used it again"
     assert asked.cough(Hospital(settings, database, "south")).reused_from is None
     artefact = store(tiny(tmp_path / "other", Modality.COUGH, "tiny-2", bias=0.5), settings.versions_dir)
@@ -118,7 +120,9 @@ def test_the_decision_is_what_it_would_be(tiny_versions: dict[Modality, Path]) -
     held = Held(new_id(), new_id(), "0" * 64, "audio/wav", None, None, now, now, b"key")
     grown = Population(age_years=(18, 90), description="adults")
     card = tiny_card.model_copy(update={"population": grown, "threshold": 0.5})
-    known = SimpleNamespace(score=3.0, distance=0.0, quality=[], runtime={}, header={"age_years": 40.0}, source=held.id)
+    known = SimpleNamespace(
+        score=3.0, distance=0.0, quality=[], runtime={}, header={"age_years": 40.0}, features={}, source=held.id
+    )
     row = answers.reused(card, held, known)
     assert (row["decision"], row["reasons"]) == ("flagged", [])
     child = answers.reused(card, replace(held, age_years=7.0), known)

@@ -25,7 +25,7 @@ _FINISH = text(
         SELECT * FROM jsonb_to_recordset(:answers) AS a(
             job_id uuid, state text, code text, detail text, input_sha256 text, score float8, distance float8,
             probability float8, decision text, quality jsonb, reasons jsonb, runtime jsonb, timings jsonb,
-            header jsonb, reused_from uuid,
+            header jsonb, reused_from uuid, features jsonb,
             subject_id text, site text, device text, acquired_at timestamptz, age_years float8, sex text, view text)
     ),
     ended AS (
@@ -41,9 +41,11 @@ _FINISH = text(
     ),
     result AS (
         INSERT INTO results (job_id, tenant_id, version_id, claim_id, input_sha256, score, distance, probability,
-                             decision, quality, reasons, runtime, timings, header, reused_from)
+                             decision, quality, reasons, runtime, timings, header, reused_from,
+                             features)
         SELECT e.id, e.tenant_id, e.version_id, :claim, a.input_sha256, a.score, a.distance, a.probability,
-               a.decision, a.quality, a.reasons, a.runtime, a.timings, a.header, a.reused_from
+               a.decision, a.quality, a.reasons, a.runtime, a.timings, a.header, a.reused_from,
+               a.features
         FROM ended e JOIN answer a ON a.job_id = e.id WHERE e.state = 'succeeded'
     ),
     event AS (

@@ -13,7 +13,8 @@ _KNOWN = text(
     SELECT held.job_id, known.*
     FROM job_inputs held
     CROSS JOIN LATERAL (
-        SELECT COALESCE(r.reused_from, r.job_id) AS source, r.score, r.distance, r.quality, r.runtime, r.header
+        SELECT COALESCE(r.reused_from, r.job_id) AS source, r.score, r.distance, r.quality, r.runtime, r.header,
+               r.features
         FROM job_inputs other JOIN results r ON r.job_id = other.job_id
         WHERE other.tenant_id = held.tenant_id AND other.sha256 = held.sha256 AND other.position = 0
           AND r.tenant_id = held.tenant_id AND r.version_id = :version AND r.input_sha256 = held.sha256

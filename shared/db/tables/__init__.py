@@ -1,6 +1,7 @@
 """Every table. Tenant on every row that holds or points to patient data; public ids are UUIDv7; times carry a zone."""
 
 from shared.db.tables.base import Base, new_id
+from shared.db.tables.drift import DriftAlert, Reference, Rollup, Watermark
 from shared.db.tables.people import Credential, Principal, Tenant
 from shared.db.tables.telling import AuditEvent, Delivery, Feedback, Webhook
 from shared.db.tables.training import TrainingPoint, TrainingRun
@@ -32,6 +33,7 @@ __all__ = [
     "Delivery",
     "Deployment",
     "DeploymentEvent",
+    "DriftAlert",
     "Feedback",
     "IdempotencyKey",
     "Job",
@@ -39,14 +41,17 @@ __all__ = [
     "JobInput",
     "Principal",
     "Proposal",
+    "Reference",
     "Rendition",
     "Result",
+    "Rollup",
     "ShadowResult",
     "Study",
     "Tenant",
     "TrainingPoint",
     "TrainingRun",
     "Version",
+    "Watermark",
     "Webhook",
     "Worker",
     "new_id",

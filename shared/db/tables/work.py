@@ -104,8 +104,8 @@ class Job(Base):
     `claim_id` is the fence: a result is committed only while it is still the writer's own. `solo` rows lost a lease
     before and are claimed alone, so that a crash takes no neighbours down. `size_bytes` is the size of all its inputs,
     repeated here so that admission can add up what waits without a join. `item` names the job inside its batch;
-    `ended_in` is the transaction that ended it, written by a trigger: with the snapshot's horizon it gives a cursor
-    that no late commit slips behind.
+    `ended_in` is the transaction that ended it (nought: before that was kept), written by a trigger: with the
+    snapshot's horizon it gives a cursor that no late commit slips behind.
     """
 
     __tablename__ = "jobs"
@@ -133,7 +133,12 @@ class Job(Base):
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
         Index("ix_jobs_tenant_id_study_id", "tenant_id", "study_id", postgresql_where=text("study_id IS NOT NULL")),
         Index("uq_jobs_batch_id_item", "batch_id", "item", unique=True, postgresql_where=text("batch_id IS NOT NULL")),
-        Index("ix_jobs_ended_in", "batch_id", "ended_in", "id", postgresql_where=text("ended_in IS NOT NULL")),
+        Index(
+            "ix_jobs_batch_id_ended_in",
+            *("batch_id", "ended_in", "id"),
+            postgresql_where=text("batch_id IS NOT NULL AND ended_in IS NOT NULL"),
+        ),
+        Index("ix_jobs_ended_in_id", "ended_in", "id", postgresql_where=text("ended_in IS NOT NULL")),
         Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         Index("ix_jobs_version_id_id", "version_id", "id", postgresql_where=text("version_id IS NOT NULL")),
     )
@@ -203,6 +208,7 @@ class Result(Base):
     timings: Mapped[dict[str, Any]]
     header: Mapped[dict[str, Any] | None]  # what the file itself said; None from a worker that did not keep it
     reused_from: Mapped[UUID | None]  # the job whose computing this is
+    features: Mapped[dict[str, Any] | None]  # what `shared/measures.py` names of the input; None before it was kept
     created_at: Mapped[datetime] = now()
 
 
