@@ -1,4 +1,4 @@
-"""`thoracle webhooks`: addresses that are told when a job ends. Needs an administrator's key."""
+"""`thoracle webhooks`: addresses that are told when a job ends or is reviewed. Needs an administrator's key."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from cli.client import Client
 from cli.output import Json, emit, say, show, table
 from shared.settings import Settings
 
-app = typer.Typer(help="Addresses that are told when a job ends.", no_args_is_help=True)
+app = typer.Typer(help="Addresses that are told when a job ends or is reviewed.", no_args_is_help=True)
 
 WebhookId = Annotated[str, typer.Argument(help="The webhook's id.")]
 
@@ -18,6 +18,7 @@ class Event(StrEnum):
     """What may be told."""
 
     JOB = "job.finished"
+    REVIEW = "result.reviewed"
 
 
 class State(StrEnum):
@@ -85,7 +86,7 @@ def deliveries(
         emit(page)
         return
     names = ("id", "event", "job_id", "status", "state", "attempts", "answer", "due_at")
-    columns = ("Delivery", "Event", "Job", "Job's state", "State", "Attempts", "Last answer", "Next attempt")
+    columns = ("Delivery", "Event", "Job", "Says", "State", "Attempts", "Last answer", "Next attempt")
     table("Deliveries, newest first", columns, [[item[name] for name in names] for item in page["deliveries"]])
 
 

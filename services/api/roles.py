@@ -1,6 +1,6 @@
 """Who may call what. Deny by default: a route without a row here is refused, and a test says which one it is."""
 
-from services.api.access import ADMIN, ANYBODY, OVERSEER, PATIENT, PUBLIC, Table
+from services.api.access import ADMIN, ANYBODY, JUDGE, JUDGED, JUDGES, OVERSEER, PATIENT, PUBLIC, Table
 from services.api.web.access import PAGES
 
 ROLES: Table = {
@@ -19,6 +19,13 @@ ROLES: Table = {
     ("POST", "/v1/jobs/{job_id}/retry"): PATIENT,
     ("GET", "/v1/jobs/{job_id}/input"): PATIENT,
     ("GET", "/v1/jobs/{job_id}/renditions/{kind}"): PATIENT,
+    ("POST", "/v1/jobs/{job_id}/feedback"): JUDGE,
+    ("GET", "/v1/jobs/{job_id}/feedback"): PATIENT,
+    ("GET", "/v1/feedback"): JUDGED,
+    ("DELETE", "/v1/feedback/{feedback_id}"): JUDGES,
+    ("GET", "/v1/adjudications"): JUDGES,
+    ("GET", "/v1/adjudications/{adjudication_id}"): JUDGES,
+    ("POST", "/v1/adjudications/{adjudication_id}/verdict"): JUDGE,
     ("POST", "/v1/batches"): PATIENT,
     ("GET", "/v1/batches"): PATIENT,
     ("GET", "/v1/batches/{batch_id}"): PATIENT,

@@ -18,11 +18,14 @@ from shared.schemas import (
     JobProblem,
     JobState,
     JobView,
+    Label,
     Modality,
     Note,
     Priority,
     ProbabilityBasis,
     ResultView,
+    Review,
+    ReviewState,
     Timings,
     VersionRef,
 )
@@ -111,6 +114,13 @@ def job_view(row: JobRow, cards: Mapping[UUID, Card], base_url: str, outlook: Ou
     )
 
 
+def review(result: Result) -> Review:
+    """What became of a result among its readers."""
+    state = ReviewState(result.review or ReviewState.NONE)
+    label = None if result.review_label is None else Label(result.review_label)
+    return Review(state=state, label=label, at=result.reviewed_at)
+
+
 def version_ref(version: Version) -> VersionRef:
     """A version by name and address."""
     return VersionRef(recipe=version.recipe, name=version.name, sha256=version.sha256)
@@ -141,6 +151,7 @@ def _result(row: JobRow, cards: Mapping[UUID, Card]) -> ResultView | None:
         runtime={name: str(value) for name, value in result.runtime.items()},
         timings=Timings.model_validate(result.timings),
         reused_from=result.reused_from,
+        review=review(result),
         client_ref=row.job.client_ref,
     )
 

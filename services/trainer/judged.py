@@ -20,10 +20,10 @@ from services.trainer.recipe import recipes
 from shared.db.engine import Database
 from shared.db.statements import judged as statements
 from shared.errors import BadRequest, Conflict
-from shared.schemas import Decision, Modality, Shape
+from shared.schemas import Basis, Label, Modality, Shape
 from shared.storage import BlobStore
 
-BASES = ("pcr", "radiologist", "follow_up", "impression")
+BASES = tuple(str(basis) for basis in Basis)
 _OLDEST = 89.0  # years: above it an age may name a person (HIPAA safe harbour, 45 CFR 164.514(b)(2)(i)(C))
 _COLUMNS = ("path", "label", "patient_id", "source", "device", "view", "age_years", "sex", "basis")
 
@@ -88,31 +88,21 @@ def _words(modality: Modality, finding: str) -> tuple[str, str]:
 
 
 def _agreed(found: Iterable[Any], left_out: Counter[str]) -> list[tuple[Any, bool]]:
-    """One row an input, with what its readers agree on; an input that they judge differently is left out."""
-    by_input: dict[str, list[tuple[Any, bool]]] = defaultdict(list)
+    """One row an input, with what its readers agree on or a second reading settled; else the input is left out."""
+    by_input: dict[str, list[Any]] = defaultdict(list)
     for row in found:
-        present = _present(row)
-        if present is None:
+        if row.label is None:
             left_out["no_label"] += 1
         else:
-            by_input[row.sha256].append((row, present))
+            by_input[row.sha256].append(row)
     kept = []
-    for verdicts in by_input.values():
-        if len({present for _, present in verdicts}) == 1:
-            kept.append(verdicts[0])
+    for rows in by_input.values():
+        highest = [row for row in rows if row.adjudicated] or rows
+        if len({row.label for row in highest}) == 1:
+            kept.append((highest[-1], highest[-1].label == Label.PRESENT))
         else:
             left_out["readers_differ"] += 1
     return kept
-
-
-def _present(row: Any) -> bool | None:
-    """Whether the finding is there, as this reader says; None when that is not said."""
-    if row.verdict == "disagree" and row.label in ("present", "absent"):
-        return bool(row.label == "present")
-    flagged = {Decision.FLAGGED: True, Decision.NOT_FLAGGED: False}.get(row.decision)
-    if flagged is None or row.verdict == "unsure":
-        return None
-    return flagged if row.verdict == "agree" else not flagged
 
 
 def _row(row: Any, present: bool, words: tuple[str, str], path: Path, key: bytes) -> dict[str, str]:

@@ -53,9 +53,12 @@ from shared.schemas.jobs import (
     Timings,
     VersionRef,
 )
+from shared.schemas.judging import AdjudicationState, Basis, Label, Review, ReviewState, Verdict
 
 __all__ = [
     "TERMINAL",
+    "AdjudicationState",
+    "Basis",
     "Calibration",
     "Card",
     "Conformal",
@@ -74,6 +77,7 @@ __all__ = [
     "JobProblem",
     "JobState",
     "JobView",
+    "Label",
     "Labels",
     "Metrics",
     "Modality",
@@ -88,6 +92,8 @@ __all__ = [
     "ProbabilityBasis",
     "Problem",
     "ResultView",
+    "Review",
+    "ReviewState",
     "Role",
     "RunState",
     "RuntimeContract",
@@ -100,6 +106,7 @@ __all__ = [
     "TensorContract",
     "Timings",
     "Training",
+    "Verdict",
     "VersionRef",
     "Way",
 ]

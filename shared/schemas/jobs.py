@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from shared.schemas.base import Decision, JobState, Modality, Note, OperatingPoint, Priority, Probability, Sha256, Shape
+from shared.schemas.judging import Review
 
 
 class Sex(StrEnum):
@@ -84,7 +85,7 @@ class ResultView(Shape):
     reused_from: UUID | None = Field(
         None, description="The hospital's own job whose score this is: same bytes, same version"
     )
-    review: Literal["unreviewed"] = "unreviewed"
+    review: Review = Review()
     use: Literal["research"] = "research"
     client_ref: str | None
 

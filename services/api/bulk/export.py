@@ -48,8 +48,10 @@ COLUMNS: dict[str, str] = {
     "input_sha256": "address of the input",
     "created_at": "accepted, UTC",
     "finished_at": "ended, UTC",
-    "review": "whether somebody judged it",
+    "review": "`none`, `agreed`, `disagreed`, `in_adjudication` or `adjudicated`, as it is when this is read",
     "use": "always `research`",
+    "review_label": "what the review came to: `present`, `absent` or empty",
+    "reviewed_at": "since when the review is so, UTC",
 }
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -129,7 +131,9 @@ def _flat(row: JobRow, view: JobView) -> Flat:
             "reused_from": None if result.reused_from is None else str(result.reused_from),
             "queued_ms": result.timings.queued_ms,
             "total_ms": result.timings.total_ms,
-            "review": result.review,
+            "review": result.review.state,
+            "review_label": result.review.label,
+            "reviewed_at": _time(result.review.at),
         }
     return {name: values.get(name) for name in COLUMNS}
 

@@ -1,10 +1,12 @@
 """One file per part of the address space; each has a `router`. A route also needs a row in `services/api/roles.py`."""
 
 from services.api.routes import (
+    adjudications,
     approvals,
     audit,
     batches,
     deployments,
+    feedback,
     health,
     inputs,
     jobs,
@@ -26,6 +28,8 @@ ROUTERS = (
     jobs.router,
     batches.router,
     inputs.router,
+    feedback.router,
+    adjudications.router,
     studies.router,
     models.router,
     recalls.router,

@@ -1,4 +1,4 @@
-"""Webhooks: addresses that are told when a job ends, their secrets, and what became of each delivery."""
+"""Webhooks: addresses that are told when a job ends or is reviewed, their secrets, and what became of each delivery."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -22,7 +22,7 @@ from shared.errors import Conflict, NotFound
 
 router = APIRouter(tags=["webhooks"])
 
-Event = Literal["job.finished"]
+Event = Literal["job.finished", "result.reviewed"]
 State = Literal["waiting", "sent", "dead"]
 _MOST = 20
 _OVERLAP = timedelta(hours=24)
@@ -34,7 +34,7 @@ class NewWebhook(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str = Field(max_length=2048, description="`https://host/path`; the host must be a public one")
-    events: list[Event] = Field(["job.finished"], min_length=1, max_length=1)
+    events: list[Event] = Field(["job.finished"], min_length=1, max_length=8)
 
 
 class WebhookChange(BaseModel):
@@ -43,7 +43,7 @@ class WebhookChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str | None = Field(None, max_length=2048)
-    events: list[Event] | None = Field(None, min_length=1, max_length=1)
+    events: list[Event] | None = Field(None, min_length=1, max_length=8)
     enabled: bool | None = Field(None, description="What happens while it is not is never told")
 
 
@@ -66,7 +66,7 @@ class WebhookSecret(WebhookView):
 
 
 class DeliveryView(BaseModel):
-    """One message: `answer` is the last HTTP status, or a word for what went wrong."""
+    """One message: `status` is the job's state or the review, `answer` the last HTTP status or what went wrong."""
 
     id: UUID
     webhook_id: str = Field(description="The header `webhook-id`, the same at every attempt")

@@ -147,5 +147,6 @@ class Dispatcher:
         base, data = self._settings.base_url, {}
         if row.job_id is not None:
             links = {"self": f"{base}/v1/jobs/{row.job_id}"}
-            data = {"job_id": str(row.job_id), "status": row.status, "links": links}
+            says = "review" if row.event == "result.reviewed" else "status"
+            data = {"job_id": str(row.job_id), says: row.status, "links": links}
         return json.dumps({"type": row.event, "timestamp": row.created_at.isoformat(), "data": data}).encode()

@@ -5,20 +5,24 @@ from uuid import UUID
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
+from shared.db.statements.judged import VERDICTS
+
 # From the judged jobs, which are few, to everything that was answered on their inputs. `refer` is no answer.
 _PAIRED = text(
-    """
-    WITH truth AS (
-        SELECT i.tenant_id, i.sha256, bool_or((f.verdict = 'agree') = (r.decision = 'flagged')) AS present
-        FROM feedback f
-        JOIN results r ON r.job_id = f.job_id AND r.decision IN ('flagged', 'not_flagged')
+    f"""
+    WITH said AS (
+        SELECT i.tenant_id, i.sha256, l.label, l.adjudicated,
+               bool_or(l.adjudicated) OVER (PARTITION BY i.tenant_id, i.sha256) AS outranked
+        FROM ({VERDICTS}) l
+        JOIN results r ON r.job_id = l.job_id
         JOIN versions v ON v.id = r.version_id AND (v.modality, v.finding) IN (
             SELECT modality, finding FROM versions WHERE id = :candidate)
-        JOIN job_inputs i ON i.job_id = f.job_id AND i.position = 0
-        WHERE f.withdrawn_at IS NULL AND f.verdict IN ('agree', 'disagree')
-        GROUP BY i.tenant_id, i.sha256
-        HAVING bool_or((f.verdict = 'agree') = (r.decision = 'flagged'))
-             = bool_and((f.verdict = 'agree') = (r.decision = 'flagged'))
+        JOIN job_inputs i ON i.job_id = l.job_id AND i.position = 0
+        WHERE l.label IS NOT NULL
+    ),
+    truth AS (
+        SELECT tenant_id, sha256, min(label) = 'present' AS present
+        FROM said WHERE adjudicated OR NOT outranked GROUP BY tenant_id, sha256 HAVING min(label) = max(label)
     ),
     answer AS (
         SELECT DISTINCT ON (i.tenant_id, i.sha256, r.version_id)
@@ -34,7 +38,7 @@ _PAIRED = text(
            count(*) FILTER (WHERE theirs.is_right AND NOT ours.is_right) AS worse
     FROM answer ours JOIN answer theirs USING (tenant_id, sha256)
     WHERE ours.version_id = :candidate AND theirs.version_id = :active
-    """
+    """  # noqa: S608 - a constant
 ).bindparams(*(bindparam(name, type_=PG_UUID(as_uuid=True)) for name in ("candidate", "active")))
 
 

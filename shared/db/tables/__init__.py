@@ -2,8 +2,9 @@
 
 from shared.db.tables.base import Base, new_id
 from shared.db.tables.drift import DriftAlert, Reference, Rollup, Watermark
+from shared.db.tables.judging import REASON_RANK, Adjudication, Feedback
 from shared.db.tables.people import Credential, Principal, Tenant
-from shared.db.tables.telling import AuditEvent, Delivery, Feedback, Webhook
+from shared.db.tables.telling import AuditEvent, Delivery, Webhook
 from shared.db.tables.training import TrainingPoint, TrainingRun
 from shared.db.tables.trials import ShadowResult
 from shared.db.tables.versions import Deployment, DeploymentEvent, Proposal, Version
@@ -24,6 +25,8 @@ from shared.db.tables.work import (
 
 __all__ = [
     "PRIORITY_RANK",
+    "REASON_RANK",
+    "Adjudication",
     "AuditEvent",
     "Base",
     "Batch",

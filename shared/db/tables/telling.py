@@ -1,4 +1,4 @@
-"""What others learn: verdicts, webhooks and their outbox, the audit."""
+"""What others learn: webhooks and their outbox, the audit."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,22 +7,6 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.db.tables.base import Base, now, own_id
-
-
-class Feedback(Base):
-    """A clinician's verdict on a result: append-only, can be withdrawn."""
-
-    __tablename__ = "feedback"
-    id: Mapped[UUID] = own_id()
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
-    principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
-    verdict: Mapped[str] = mapped_column(CheckConstraint("verdict IN ('agree', 'disagree', 'unsure')", name="verdict"))
-    label: Mapped[str | None]
-    basis: Mapped[str | None]
-    comment: Mapped[str | None]
-    created_at: Mapped[datetime] = now()
-    withdrawn_at: Mapped[datetime | None]
 
 
 class Webhook(Base):

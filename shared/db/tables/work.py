@@ -190,7 +190,11 @@ class JobInput(Base):
 
 
 class Result(Base):
-    """The row a job ends with: what the version said and where it came from. What the card says is not repeated."""
+    """The row a job ends with: what the version said and where it came from. What the card says is not repeated.
+
+    `review` follows from verdicts and second readings and is kept here, so that a list costs nothing more: no state
+    but NULL for `none`. Whoever changes verdicts locks this row first.
+    """
 
     __tablename__ = "results"
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
@@ -210,6 +214,9 @@ class Result(Base):
     reused_from: Mapped[UUID | None]  # the job whose computing this is
     features: Mapped[dict[str, Any] | None]  # what `shared/measures.py` names of the input; None before it was kept
     created_at: Mapped[datetime] = now()
+    review: Mapped[str | None]
+    review_label: Mapped[str | None]
+    reviewed_at: Mapped[datetime | None]
 
 
 class JobEvent(Base):

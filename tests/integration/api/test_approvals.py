@@ -1,14 +1,19 @@
 """Gates hold a promotion until a person overrides them; where two persons are asked for, nobody is both of them."""
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from shared import judging
 from shared.db import people
-from shared.db.tables import Feedback, new_id
-from shared.schemas import Modality, Role
+from shared.db.tables import Adjudication
+from shared.schemas import Basis, Label, Modality, Role, Verdict
 from tests.integration.api.support import Api, serving, submitted
 
 OVERRIDE = "read by the department"
@@ -73,7 +78,10 @@ def test_gates_can_be_looked_at_and_only_advise(api: Api, second: str) -> None:
 def test_judged_inputs_that_both_answered_are_counted(
     api: Api, client: httpx.Client, second: str, deployed: dict[Modality, str]
 ) -> None:
-    """Ten inputs: the active version flags them all, the candidate none, and a reader disagreed with every flag."""
+    """Ten inputs: the active version flags them all, the candidate none, and a reader disagreed with every flag.
+
+    About one of them readers differ: it counts once a second reading has settled it, and as that says.
+    """
     for body in range(10):
         for version, decision in ((deployed[Modality.CHEST_XRAY], "flagged"), (second, "not_flagged")):
             job = submitted(client, b"\x89PNG\r\n\x1a\n" + bytes([body]) * 900, version=version)
@@ -84,21 +92,48 @@ def test_judged_inputs_that_both_answered_are_counted(
                 j=job,
             )
             if decision == "flagged":
-                judge(api, job)
-    (comparison, *_) = (
-        administrator(api, "ada").get("/v1/deployments/chest_xray/gates", params={"version": second}).json()["gates"]
-    )
-    assert (comparison["figures"]["n"], comparison["outcome"]) == (10, "pass")
-    assert comparison["figures"]["value"] == pytest.approx(10 / 12)
+                judge(api, job, Label.ABSENT)
+                last = job
+    assert (figures(api, second)["n"], outcome(api, second)) == (10, "pass")
+    assert figures(api, second)["value"] == pytest.approx(10 / 12)
+    judge(api, last, Label.PRESENT)
+    assert figures(api, second)["n"] == 9
+    settle(api, last, Label.PRESENT)
+    assert figures(api, second)["n"] == 10
+    assert figures(api, second)["value"] == pytest.approx(8 / 12)
 
 
-def judge(api: Api, job: str) -> None:
-    """A reader disagrees with a result."""
+def comparison(api: Api, version: str) -> Any:
+    """The gate that looks at judged inputs."""
+    ada = administrator(api, "ada")
+    return ada.get("/v1/deployments/chest_xray/gates", params={"version": version}).json()["gates"][0]
+
+
+def figures(api: Api, version: str) -> Any:
+    return comparison(api, version)["figures"]
+
+
+def outcome(api: Api, version: str) -> Any:
+    return comparison(api, version)["outcome"]
+
+
+def judge(api: Api, job: str, label: Label) -> None:
+    """A reader, who is another one each time, says whether the finding is there; the result said that it is."""
     with api.database.begin() as session:
         tenant = people.ensure_tenant(session, "north")
-        reader = people.ensure_principal(session, tenant, "reader", [Role.CLINICIAN])
-        row = {"job_id": job, "principal_id": reader.id, "verdict": "disagree", "basis": "pcr"}
-        session.add(Feedback(id=new_id(), tenant_id=tenant.id, **row))
+        person = people.ensure_principal(session, tenant, "reader", [Role.CLINICIAN])
+        reader = judging.Reader(tenant.id, person.id, secrets.token_hex(4))
+        verdict = Verdict.AGREE if label is Label.PRESENT else Verdict.DISAGREE
+        judging.give(session, reader, UUID(job), judging.Opinion(verdict, Basis.PCR, False, label))
+
+
+def settle(api: Api, job: str, label: Label) -> None:
+    """Another reader closes the second reading of a job."""
+    with api.database.begin() as session:
+        one = session.scalars(select(Adjudication).where(Adjudication.job_id == job)).one()
+        person = people.ensure_principal(session, people.ensure_tenant(session, "north"), "zoe", [Role.CLINICIAN])
+        reader = judging.Reader(one.tenant_id, person.id, "zoe")
+        judging.adjudicate(session, reader, one.id, judging.Reading(label, Basis.RADIOLOGIST, False))
 
 
 def test_another_person_approves(careful: Api, second: str) -> None:

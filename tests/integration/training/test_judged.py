@@ -6,15 +6,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import select
 
 from services.trainer import datasets
 from services.trainer.judged import Query, collect
+from shared import judging
 from shared.db.engine import Database
 from shared.db.statements import claims, turns
-from shared.db.tables import Feedback, Worker, new_id
+from shared.db.tables import Adjudication, Worker, new_id
 from shared.errors import BadRequest, Conflict
-from shared.schemas import Modality
+from shared.judging import Opinion, Reader, Reading
+from shared.schemas import Basis, Label, Modality, Verdict
 from shared.settings import Settings
 from shared.storage import BlobStore
 from tests.support.stack import Hospital
@@ -47,15 +49,38 @@ class Place:
             session.execute(claims.finish(taken.claim_id, [answer]))
         return job
 
-    def judge(self, job: UUID, verdict: str, basis: str = "pcr", hospital: Hospital | None = None, **more: Any) -> None:
-        owner = hospital or self.hospital
-        row = {"tenant_id": owner.tenant_id, "job_id": job, "principal_id": owner.principal_id, "verdict": verdict}
+    def judge(
+        self,
+        job: UUID,
+        verdict: str,
+        basis: str = "pcr",
+        hospital: Hospital | None = None,
+        reader: str = "ada",
+        **more: Any,
+    ) -> UUID:
+        who = self.reader(reader, hospital)
         with self.database.begin() as session:
-            session.execute(insert(Feedback).values(id=new_id(), basis=basis, **row, **more))
+            opinion = Opinion(Verdict(verdict), Basis(basis), saw_result_first=False, **more)
+            return judging.give(session, who, job, opinion).id
+
+    def settle(self, job: UUID, label: Label, basis: str = "radiologist", reader: str = "zoe") -> None:
+        """A second reader closes what is open of a job."""
+        with self.database.begin() as session:
+            one = session.scalars(select(Adjudication.id).where(Adjudication.job_id == job, state_open())).one()
+            said = Reading(label, Basis(basis), saw_result_first=False)
+            judging.adjudicate(session, self.reader(reader), one, said)
+
+    def reader(self, person: str, hospital: Hospital | None = None) -> Reader:
+        owner = hospital or self.hospital
+        return Reader(owner.tenant_id, owner.principal_id, person)
 
     def collect(self, folder: Path, *bases: str, finding: str = "covid_pattern") -> Any:
         query = Query(self.hospital.tenant_id, Modality.COUGH, finding, bases or ("pcr",))
         return collect(self.database, BlobStore(self.settings.blob_dir), query, folder)
+
+
+def state_open() -> Any:
+    return Adjudication.state == "open"
 
 
 def labels(folder: Path) -> dict[str, str]:
@@ -64,8 +89,8 @@ def labels(folder: Path) -> dict[str, str]:
 
 def test_verdicts_become_labels(place: Place, tmp_path: Path) -> None:
     place.judge(place.answered(b"agreed", "flagged"), "agree")
-    place.judge(place.answered(b"missed", "not_flagged"), "disagree")
-    place.judge(place.answered(b"seen by a person", "refer"), "disagree", label="present")
+    place.judge(place.answered(b"missed", "not_flagged"), "disagree", label=Label.PRESENT)
+    place.judge(place.answered(b"seen by a person", "refer"), "disagree", label=Label.PRESENT)
     found = place.collect(tmp_path / "d")
     assert labels(tmp_path / "d") == {"agreed": "covid", "missed": "covid", "seen by a person": "covid"}
     assert (found.files, found.labels) == (3, {"covid": 3})
@@ -75,24 +100,44 @@ def test_what_says_nothing_is_left_out_and_counted(place: Place, tmp_path: Path)
     place.judge(place.answered(b"unsure", "flagged"), "unsure")
     place.judge(place.answered(b"referred", "refer"), "agree")
     twice = place.answered(b"twice", "flagged")
-    other = Hospital(place.settings, place.database)
     place.judge(twice, "agree")
-    place.judge(place.answered(b"twice", "flagged"), "disagree", hospital=other)
+    place.judge(place.answered(b"twice", "flagged"), "disagree", reader="ben", label=Label.ABSENT)
     assert place.collect(tmp_path / "d").left_out == {"no_label": 2, "readers_differ": 1}
 
 
 def test_only_standing_verdicts_on_chosen_bases_count(place: Place, tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
     place.judge(place.answered(b"impression", "flagged"), "agree", basis="impression")
-    place.judge(place.answered(b"withdrawn", "flagged"), "agree", withdrawn_at=datetime.now(UTC))
+    withdrawn = place.judge(place.answered(b"withdrawn", "flagged"), "agree")
+    with place.database.begin() as session:
+        judging.withdraw(session, place.hospital.tenant_id, withdrawn, "ada")
     changed = place.answered(b"changed", "flagged")
     place.judge(changed, "agree")
-    place.judge(changed, "disagree")
+    place.judge(changed, "disagree", label=Label.ABSENT)
     place.collect(tmp_path / "pcr")
     place.collect(tmp_path / "both", "pcr", "impression")
     assert labels(tmp_path / "pcr") == {"changed": "not_covid"}
     assert labels(tmp_path / "both") == {"changed": "not_covid", "impression": "covid"}
+
+
+def test_a_second_reading_settles_what_readers_differ_about(place: Place, tmp_path: Path) -> None:
+    """Its label goes before theirs, whoever they are and however many, and counts with its own basis."""
+    job = place.answered(b"settled", "flagged")
+    place.judge(job, "agree")
+    place.judge(job, "disagree", reader="ben", label=Label.ABSENT)
+    place.judge(place.answered(b"settled", "flagged"), "agree", reader="carl")
+    assert place.collect(tmp_path / "before").left_out == {"readers_differ": 1}
+    place.settle(job, Label.ABSENT)
+    place.collect(tmp_path / "d", "pcr", "radiologist")
+    with (tmp_path / "d" / "index.csv").open(newline="") as stream:
+        assert [(row["label"], row["basis"]) for row in csv.DictReader(stream)] == [("not_covid", "radiologist")]
+    # Without its basis it is no verdict that counts, and the readers differ as before.
+    assert place.collect(tmp_path / "pcr").left_out == {"readers_differ": 1}
+
+
+def test_what_a_second_reader_says_of_a_referred_input_is_a_label(place: Place, tmp_path: Path) -> None:
+    place.settle(place.answered(b"referred", "refer"), Label.PRESENT, "pcr")
+    place.collect(tmp_path / "d")
+    assert labels(tmp_path / "d") == {"referred": "covid"}
 
 
 def test_nobody_is_named(place: Place, tmp_path: Path) -> None:
