@@ -7,6 +7,7 @@ from cli.commands import (
     collect,
     demo,
     doctor,
+    explain,
     jobs,
     keys,
     pointers,
@@ -41,6 +42,7 @@ app.command("submit")(submit.submit)
 app.command("predict")(predict.predict)
 app.add_typer(batch.app, name="batch")
 app.add_typer(jobs.app, name="jobs")
+app.command("explain")(explain.explain)
 app.add_typer(versions.app, name="versions")
 app.command("promote")(pointers.promote)
 app.command("rollback")(pointers.rollback)

@@ -2,6 +2,7 @@
 
 from shared.sentences.english import (
     deployments,
+    explanations,
     inputs,
     judging,
     page_admin,
@@ -17,6 +18,7 @@ from shared.sentences.english import (
 
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
+    **explanations.SENTENCES,
     **inputs.SENTENCES,
     **judging.SENTENCES,
     **page_admin.SENTENCES,
