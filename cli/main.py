@@ -3,20 +3,19 @@
 import typer
 
 from cli.commands import (
-    adjudications,
     batch,
     collect,
     demo,
     doctor,
-    explain,
-    feedback,
     jobs,
     keys,
+    lineage,
     pointers,
     predict,
     recipes,
     reports,
     reproduce,
+    retraining,
     runs,
     samples,
     submit,
@@ -44,10 +43,6 @@ app.command("submit")(submit.submit)
 app.command("predict")(predict.predict)
 app.add_typer(batch.app, name="batch")
 app.add_typer(jobs.app, name="jobs")
-app.command("explain")(explain.explain)
-app.add_typer(feedback.app, name="feedback")
-app.add_typer(adjudications.app, name="adjudications")
-app.command("adjudicate")(adjudications.adjudicate)
 app.add_typer(versions.app, name="versions")
 app.command("promote")(pointers.promote)
 app.command("rollback")(pointers.rollback)
@@ -62,6 +57,8 @@ app.command("audit")(system.audit)
 app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
 app.add_typer(runs.app, name="runs")
+app.add_typer(retraining.app, name="retrain")
+app.command("lineage")(lineage.lineage)
 app.command("publish")(train.publish)
 app.command("collect")(collect.collect)
 app.command("validate")(reports.validate)

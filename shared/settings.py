@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     drift_raise: float = Field(0.25, gt=0, description="Population stability index from which an alert is raised")
     drift_clear: float = Field(0.1, gt=0, description="Below it in two windows after another an alert is cleared")
 
+    retraining_look_s: float = Field(
+        30.0, gt=0, description="Gateways look this often whether verdicts are to be trained on"
+    )
+
     modalities: str = Field("chest_xray,cough,lung_sound", description="What this worker serves")
     claim_size: int = Field(32, ge=1, description="Most jobs in one claim")
     group_size: int = Field(8, ge=1, description="Most inputs in one forward pass")

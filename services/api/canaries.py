@@ -1,7 +1,6 @@
 """A canary held against the active version over the same time: figures, and whether they are a reason to end it."""
 
 import math
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.drift.figures import distance
 from shared.db.statements import canaries as statements
 from shared.sentences import say
 from shared.settings import Settings
@@ -42,8 +42,8 @@ class Comparison(BaseModel):
     """The canary against the active version, of all hospitals. A figure is absent while too little is known.
 
     `extra_errors`: its share of failed jobs less the other's; `p` by Fisher's exact test, one-sided. `slowdown`: ratio
-    of the 95th percentiles. `shift`: population stability index of the probabilities; `distance` and its `p` by
-    Kolmogorov and Smirnov, over the same bins.
+    of the 95th percentiles. `shift`: population stability index of the probabilities, `shift_noise` what it
+    reaches by chance once in a thousand times; `gap` and its `p` by Kolmogorov and Smirnov, over the same bins.
     """
 
     since: datetime
@@ -53,8 +53,9 @@ class Comparison(BaseModel):
     extra_errors_p: float | None
     slowdown: float | None
     shift: float | None
-    distance: float | None
-    distance_p: float | None
+    shift_noise: float | None
+    gap: float | None
+    gap_p: float | None
     enough: bool = Field(description="Whether the canary has ended so many jobs that it could be ended automatically")
     trouble: Trouble | None = Field(description="Why it ends at the gateway's next look; absent when all is well")
 
@@ -72,7 +73,7 @@ async def comparison(session: AsyncSession, settings: Settings, modality: str) -
 def judged(since: datetime, canary: Side, active: Side, settings: Settings) -> Comparison:
     """Two sides against each other, by the limits of the settings."""
     errors = canary.failed / canary.jobs - active.failed / active.jobs if canary.jobs and active.jobs else None
-    distance, p = kolmogorov(active.histogram, canary.histogram)
+    apart = distance(active.histogram, canary.histogram) if canary.succeeded and active.succeeded else None
     found = Comparison(
         since=since,
         canary=canary,
@@ -80,9 +81,10 @@ def judged(since: datetime, canary: Side, active: Side, settings: Settings) -> C
         extra_errors=errors,
         extra_errors_p=None if errors is None else fisher(canary.failed, canary.jobs, active.failed, active.jobs),
         slowdown=canary.p95_ms / active.p95_ms if canary.p95_ms and active.p95_ms else None,
-        shift=stability(active.histogram, canary.histogram),
-        distance=distance,
-        distance_p=p,
+        shift=apart and apart.psi,
+        shift_noise=apart and apart.noise,
+        gap=apart and apart.ks,
+        gap_p=apart and apart.ks_p,
         enough=canary.jobs >= settings.canary_min_jobs and active.jobs >= settings.canary_min_jobs,
         trouble=None,
     )
@@ -102,36 +104,6 @@ def fisher(failed: int, jobs: int, others_failed: int, others: int) -> float:
     return min(sum(math.exp(term) for term in terms), 1.0)
 
 
-def stability(expected: Sequence[int], found: Sequence[int]) -> float | None:
-    """Population stability index over bins, neighbours put together until each holds a tenth; None without results.
-
-    Below 0.1 nothing to speak of, above 0.25 a shift, as scoring practice has it (Siddiqi 2006); half an input is added
-    to each bin, so that an empty one is no infinity.
-    """
-    if not sum(expected) or not sum(found):
-        return None
-    bins = _merged(expected, found)
-    ours, theirs = sum(b for _, b in bins) + len(bins) / 2, sum(a for a, _ in bins) + len(bins) / 2
-    shares = [((b + 0.5) / ours, (a + 0.5) / theirs) for a, b in bins]
-    return sum((b - a) * math.log(b / a) for b, a in shares)
-
-
-def kolmogorov(expected: Sequence[int], found: Sequence[int]) -> tuple[float | None, float | None]:
-    """Largest gap of the cumulated shares, and its p by Kolmogorov's limit; too large a p for bins, never too small."""
-    n, m = sum(expected), sum(found)
-    if not n or not m:
-        return None, None
-    gap = above = below = 0.0
-    for one, other in zip(expected, found, strict=True):
-        above, below = above + one / n, below + other / m
-        gap = max(gap, abs(above - below))
-    root = gap * math.sqrt(n * m / (n + m))
-    if root < 0.2:  # the series does not converge there, and the p is one
-        return gap, 1.0
-    p = 2 * sum((-1) ** (k - 1) * math.exp(-2 * (k * root) ** 2) for k in range(1, 101))
-    return gap, min(max(p, 0.0), 1.0)
-
-
 def _trouble(found: Comparison, settings: Settings) -> Trouble | None:
     errors, slowdown, shift = settings.canary_max_errors, settings.canary_max_slowdown, settings.canary_max_shift
     canary, active = found.canary, found.active
@@ -140,8 +112,9 @@ def _trouble(found: Comparison, settings: Settings) -> Trouble | None:
     slower = (canary.p95_ms or 0.0) - (active.p95_ms or 0.0) > _NOTICED_MS
     if slowdown and slower and (found.slowdown or 0.0) > slowdown:
         return _say("slowdown", ms=canary.p95_ms or 0.0, other=active.p95_ms or 0.0, limit=slowdown)
-    if shift and (found.shift or 0.0) > shift and (found.distance_p or 0.0) < _SURE:
-        return _say("shift", shift=found.shift or 0.0, distance=found.distance or 0.0, limit=shift)
+    beyond = max(shift, found.shift_noise or 0.0)
+    if shift and (found.shift or 0.0) > beyond and (found.gap_p or 0.0) < _SURE:
+        return _say("shift", shift=found.shift or 0.0, distance=found.gap or 0.0, limit=shift)
     return None
 
 
@@ -161,14 +134,3 @@ def _side(row: Row[Any], bins: list[tuple[int, int]]) -> Side:
         p95_ms=p95,
         **{name: getattr(row, name) for name in ("succeeded", "rejected", "failed", "flagged", "referred")},
     )
-
-
-def _merged(expected: Sequence[int], found: Sequence[int]) -> list[tuple[int, int]]:
-    least = (sum(expected) + sum(found)) / 10
-    bins: list[tuple[int, int]] = []
-    for one, other in zip(expected, found, strict=True):
-        if bins and sum(bins[-1]) < least:
-            bins[-1] = (bins[-1][0] + one, bins[-1][1] + other)
-        else:
-            bins.append((one, other))
-    return bins

@@ -13,6 +13,7 @@ from services.api.cards import Cards
 from services.api.drift.rolling import Rolling
 from services.api.looks import Looks
 from services.api.rates import Rates
+from services.api.retrainer import Retrainer
 from services.api.upkeep import Upkeep
 from services.api.watch import Watcher
 from services.api.webhooks.dispatch import Dispatcher
@@ -40,6 +41,7 @@ class Gateway:
     rolling: Rolling = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     aborts: Aborts = field(init=False)
+    retrainer: Retrainer = field(init=False)
     _waker: Waker | None = None
 
     def __post_init__(self) -> None:
@@ -55,6 +57,7 @@ class Gateway:
         self.rolling = Rolling(self.settings, self.engine)
         self.dispatcher = Dispatcher(self.settings, self.engine)
         self.aborts = Aborts(self.settings, self.engine)
+        self.retrainer = Retrainer(self.settings, self.engine, self.wake)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def start(self) -> None:
@@ -65,6 +68,7 @@ class Gateway:
         self.rolling.start()
         self.dispatcher.start()
         self.aborts.start()
+        self.retrainer.start()
 
     async def stop(self) -> None:
         """Let every waiting request answer, ring what is pending, close every connection."""
@@ -74,6 +78,7 @@ class Gateway:
         await self.rolling.stop()
         await self.dispatcher.stop()
         await self.aborts.stop()
+        await self.retrainer.stop()
         if self._waker is not None:
             self._waker.close()
         await self.engine.dispose()

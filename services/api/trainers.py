@@ -36,13 +36,13 @@ async def known(session: AsyncSession) -> Recipes:
     return _merged(alive or [rows[0].report], len(alive))
 
 
-async def require(session: AsyncSession, recipe: str, dataset: str) -> RecipeView:
-    """The recipe of this name, if a trainer knows it and the data set. Raises Unprocessable, Conflict."""
+async def require(session: AsyncSession, recipe: str, dataset: str | None) -> RecipeView:
+    """The recipe of this name, if a trainer knows it and the data set that is named. Raises Unprocessable, Conflict."""
     there = await known(session)
     found = next((view for view in there.recipes if view.name == recipe), None)
     if found is None:
         raise Unprocessable("recipe_unknown")
-    if dataset not in there.datasets:
+    if dataset is not None and dataset not in there.datasets:
         raise Unprocessable("dataset_unknown")
     return found
 

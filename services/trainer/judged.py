@@ -49,20 +49,21 @@ class Collected(Shape):
     unnamed: int
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """One judged input: its row of `statements.judged`, whether the finding is there, and its row of an index."""
+
+    row: Any
+    present: bool
+    record: dict[str, str]
+
+
 def collect(database: Database, store: BlobStore, query: Query, folder: Path) -> Collected:
     """Write the index of a new dataset into `folder`. Raises BadRequest (no such finding), Conflict (not empty)."""
     if folder.exists() and any(folder.iterdir()):
         raise Conflict(detail="The dataset's folder exists already and is not empty. Choose another name.")
-    words = _words(query.modality, query.finding)
-    with database.begin() as session:
-        found = session.execute(
-            statements.judged(query.tenant, query.modality, query.finding, query.bases, query.since)
-        ).all()
-        key = session.scalar(statements.pseudonym_key(query.tenant)) or b""
     left_out: Counter[str] = Counter()
-    rows = [_row(row, present, words, store.path(query.tenant, row.sha256), key)
-            for row, present in _agreed(found, left_out)]  # fmt: skip
-    rows = [row for row in rows if _is_stored(row, left_out)]
+    rows = [one.record for one in labelled(database, store, query, left_out)]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / INDEX).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, _COLUMNS)
@@ -75,6 +76,21 @@ def collect(database: Database, store: BlobStore, query: Query, folder: Path) ->
         left_out=dict(left_out),
         unnamed=sum(row["patient_id"].startswith("file-") for row in rows),
     )
+
+
+def labelled(database: Database, store: BlobStore, query: Query, left_out: Counter[str]) -> list[Labelled]:
+    """Inputs on whose label readers agree and that are stored; others are counted. Raises BadRequest."""
+    words = _words(query.modality, query.finding)
+    with database.begin() as session:
+        found = session.execute(
+            statements.judged(query.tenant, query.modality, query.finding, query.bases, query.since)
+        ).all()
+        key = session.scalar(statements.pseudonym_key(query.tenant)) or b""
+    agreed = [
+        Labelled(row, present, _record(row, present, words, store.path(query.tenant, row.sha256), key))
+        for row, present in _agreed(found, left_out)
+    ]
+    return [one for one in agreed if _is_stored(one.record, left_out)]
 
 
 def _words(modality: Modality, finding: str) -> tuple[str, str]:
@@ -105,7 +121,7 @@ def _agreed(found: Iterable[Any], left_out: Counter[str]) -> list[tuple[Any, boo
     return kept
 
 
-def _row(row: Any, present: bool, words: tuple[str, str], path: Path, key: bytes) -> dict[str, str]:
+def _record(row: Any, present: bool, words: tuple[str, str], path: Path, key: bytes) -> dict[str, str]:
     subject = row.subject_id
     alias = hmac.new(key, f"dataset {subject}".encode(), hashlib.sha256).hexdigest()[:20] if subject else ""
     return {

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from services.trainer import datasets
 from services.trainer.proving import Prover
 from services.trainer.recipe import recipes
+from services.trainer.retraining import Collector
 from services.trainer.runs import AWAY, Held, RunLost, Runs
 from services.trainer.telling import RunStopped, Teller
 from services.trainer.train import Budget, train
@@ -42,6 +43,7 @@ class Trainer:
         self._database = Database(settings)
         self._runs = Runs(settings, self._database, self.worker_id)
         self._prover = Prover(settings, self._database)
+        self._collector = Collector(settings, self._database)
         self._recipes = [
             {"name": recipe.name, "modality": recipe.modality.value, "finding": recipe.finding}
             for recipe in recipes().values()
@@ -106,6 +108,7 @@ class Trainer:
         self._tidy()
 
     def _take(self) -> Held | None:
+        self._collector.look(self._datasets())
         return self._runs.take([recipe["name"] for recipe in self._recipes], self._datasets())
 
     def _work_off(self, held: Held) -> None:

@@ -40,7 +40,6 @@ from shared.schemas.card import (
     Training,
     Way,
 )
-from shared.schemas.explanations import Check, Contribution, Explanation, HeatMap, LungShare, Reasoning
 from shared.schemas.jobs import (
     InputView,
     JobFields,
@@ -55,6 +54,7 @@ from shared.schemas.jobs import (
     VersionRef,
 )
 from shared.schemas.judging import AdjudicationState, Basis, Label, Review, ReviewState, Verdict
+from shared.schemas.retraining import RetrainingPlan
 
 __all__ = [
     "TERMINAL",
@@ -62,19 +62,15 @@ __all__ = [
     "Basis",
     "Calibration",
     "Card",
-    "Check",
     "Conformal",
-    "Contribution",
     "Control",
     "Coverage",
     "DataLineage",
     "Decision",
     "Detail",
     "Engine",
-    "Explanation",
     "FixedRate",
     "Golden",
-    "HeatMap",
     "InputContract",
     "InputView",
     "Interval",
@@ -84,7 +80,6 @@ __all__ = [
     "JobView",
     "Label",
     "Labels",
-    "LungShare",
     "Metrics",
     "Modality",
     "Note",
@@ -97,8 +92,8 @@ __all__ = [
     "Probability",
     "ProbabilityBasis",
     "Problem",
-    "Reasoning",
     "ResultView",
+    "RetrainingPlan",
     "Review",
     "ReviewState",
     "Role",

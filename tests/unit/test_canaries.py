@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.api.canaries import Side, fisher, judged, kolmogorov, stability
+from services.api.canaries import Side, fisher, judged
 from shared.settings import Settings
 
 SETTINGS = Settings(_env_file=None)
@@ -36,28 +36,6 @@ def test_fisher_tastes_tea() -> None:
     """Fisher's own example, and the sum over everything."""
     assert fisher(3, 4, 1, 4) == pytest.approx(17 / 70)
     assert fisher(0, 10, 5, 90) == pytest.approx(1.0)
-
-
-def test_the_same_spread_is_no_shift() -> None:
-    assert stability(EVEN, [5] * 20) == pytest.approx(0.0, abs=0.01)
-    assert kolmogorov(EVEN, [5] * 20) == (pytest.approx(0.0, abs=1e-9), 1.0)
-    assert (stability(EVEN, [0] * 20), kolmogorov([0] * 20, EVEN)) == (None, (None, None))
-
-
-def test_another_spread_is() -> None:
-    gap, p = kolmogorov(EVEN, LOW)
-    assert gap == pytest.approx(0.75)
-    assert p is not None
-    assert p < 1e-6
-    assert (stability(EVEN, LOW) or 0.0) > 1.0
-
-
-def test_p_of_kolmogorov_is_the_tables() -> None:
-    """The 5 % point of the limit is 1.358: two samples of 200 with a gap of 0.1358."""
-    one = [10_000, 0]
-    other = [round(10_000 * (1 - 0.0192)), round(10_000 * 0.0192)]
-    _, p = kolmogorov(one, other)
-    assert p == pytest.approx(0.05, abs=0.001)
 
 
 @pytest.mark.parametrize(

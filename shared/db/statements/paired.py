@@ -7,7 +7,8 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from shared.db.statements.judged import VERDICTS
 
-# From the judged jobs, which are few, to everything that was answered on their inputs. `refer` is no answer.
+# From the judged jobs, which are few, to everything that was answered on their inputs, in a shadow too. `refer` is no
+# answer. What one of the two was trained on, and other inputs of the same persons, would be no test.
 _PAIRED = text(
     f"""
     WITH said AS (
@@ -24,14 +25,32 @@ _PAIRED = text(
         SELECT tenant_id, sha256, min(label) = 'present' AS present
         FROM said WHERE adjudicated OR NOT outranked GROUP BY tenant_id, sha256 HAVING min(label) = max(label)
     ),
-    answer AS (
-        SELECT DISTINCT ON (i.tenant_id, i.sha256, r.version_id)
-               i.tenant_id, i.sha256, r.version_id, (r.decision = 'flagged') = t.present AS is_right
+    learnt AS (
+        SELECT i.tenant_id, i.sha256, j.subject_id
+        FROM training_runs u JOIN retrainings e ON e.run_id = u.id
+        JOIN retraining_labels l ON l.retraining_id = e.id AND NOT l.held_out
+        JOIN jobs j ON j.id = l.job_id
+        JOIN job_inputs i ON i.job_id = j.id AND i.position = 0
+        WHERE u.version_id IN (:candidate, :active)
+    ),
+    given AS (
+        SELECT i.tenant_id, i.sha256, r.job_id, r.version_id, (r.decision = 'flagged') = t.present AS is_right
         FROM truth t
         JOIN job_inputs i ON i.tenant_id = t.tenant_id AND i.sha256 = t.sha256 AND i.position = 0
-        JOIN results r ON r.job_id = i.job_id AND r.decision IN ('flagged', 'not_flagged')
+        JOIN jobs j ON j.id = i.job_id
+        JOIN (
+            SELECT job_id, version_id, decision FROM results
+            UNION ALL
+            SELECT job_id, version_id, decision FROM shadow_results
+        ) r ON r.job_id = i.job_id AND r.decision IN ('flagged', 'not_flagged')
         WHERE r.version_id IN (:candidate, :active)
-        ORDER BY i.tenant_id, i.sha256, r.version_id, r.job_id DESC
+          AND NOT EXISTS (
+              SELECT FROM learnt k
+              WHERE k.tenant_id = i.tenant_id AND (k.sha256 = i.sha256 OR k.subject_id = j.subject_id))
+    ),
+    answer AS (
+        SELECT DISTINCT ON (tenant_id, sha256, version_id) tenant_id, sha256, version_id, is_right
+        FROM given ORDER BY tenant_id, sha256, version_id, job_id DESC
     )
     SELECT count(*) AS n,
            count(*) FILTER (WHERE ours.is_right AND NOT theirs.is_right) AS better,

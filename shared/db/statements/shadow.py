@@ -15,6 +15,7 @@ _ID = PG_UUID(as_uuid=True)
 # Commits may come later than the times that they carry: each look begins so long before the last one.
 _LATE_S = 10.0
 
+# Judged inputs of patients who were never trained on come first: they are what a candidate is tested with.
 # What was taken over from an earlier result is no second opinion. Whether an input is in the share is its job's hash.
 _TAKE = text(
     f"""
@@ -24,15 +25,25 @@ _TAKE = text(
         WHERE d.modality = :modality AND d.shadow_id = :version AND e.action = 'shadow'
         GROUP BY d.active_id
     ),
+    held_out AS (
+        SELECT l.job_id FROM retraining_labels l
+        JOIN retrainings t ON t.id = l.retraining_id JOIN training_runs u ON u.id = t.run_id
+        WHERE l.held_out AND u.version_id = :version AND EXISTS (SELECT FROM since)
+    ),
     answered AS (
         SELECT j.id, j.tenant_id, j.finished_at, j.age_years, j.view, r.header
+        FROM held_out h JOIN jobs j ON j.id = h.job_id JOIN results r ON r.job_id = j.id
+        WHERE NOT EXISTS (SELECT FROM shadow_results s WHERE s.job_id = j.id AND s.version_id = :version)
+        UNION
+        (SELECT j.id, j.tenant_id, j.finished_at, j.age_years, j.view, r.header
         FROM since JOIN jobs j ON j.version_id = since.active_id JOIN results r ON r.job_id = j.id
         WHERE j.finished_at >= GREATEST(since.at, now() - interval '1 day',
                                         CAST(:after AS timestamptz) - make_interval(secs => {_LATE_S}))
           AND j.state = 'succeeded' AND r.reused_from IS NULL
           AND ('x' || left(md5(j.id::text), 8))::bit(32)::bigint < :share * 4294967296
           AND NOT EXISTS (SELECT FROM shadow_results s WHERE s.job_id = j.id AND s.version_id = :version)
-        ORDER BY j.finished_at LIMIT :most
+        ORDER BY j.finished_at LIMIT :most)
+        ORDER BY finished_at LIMIT :most
     ),
     taken AS (
         INSERT INTO shadow_results (job_id, version_id, tenant_id, answered_at)
@@ -72,7 +83,8 @@ def pointers(modalities: Sequence[str]) -> Select[str, UUID, str]:
 
 
 def take(modality: str, version: UUID, share: float, after: datetime | None, most: int) -> TextClause:
-    """Mark up to `most` inputs that the active version answered since this one became the shadow; oldest first.
+    """Mark up to `most` inputs that were held out of this version's training, or that the active version answered since
+    this one became the shadow; oldest first.
 
     `after`: everything answered before then was looked at already.
     """

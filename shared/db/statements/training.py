@@ -22,6 +22,7 @@ _CLAIM = text(
     WITH head AS (
         SELECT id FROM training_runs
         WHERE state = 'queued' AND recipe = ANY(:recipes) AND dataset = ANY(:datasets)
+          AND NOT EXISTS (SELECT FROM retrainings t WHERE t.run_id = training_runs.id AND t.collected_at IS NULL)
         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
     ),
     taken AS (
@@ -93,6 +94,13 @@ _CANCEL = text(
     """
 ).bindparams(bindparam("run", type_=_ID), bindparam("tenant", type_=_ID))
 
+_REFUSE = text(
+    """
+    UPDATE training_runs SET state = 'failed', code = :code, detail = :detail, finished_at = now()
+    WHERE id = :run AND state = 'queued' RETURNING id
+    """
+).bindparams(bindparam("run", type_=_ID))
+
 _RETRY = text(
     """
     UPDATE training_runs
@@ -149,6 +157,11 @@ def finish(run: UUID, fence: int, state: RunState, **values: Any) -> TextClause:
     """End a run; no row means that it is no longer ours, and nothing was written."""
     given = {"code": None, "detail": None, "figures": None, "notes": [], "version": None, **values}
     return _FINISH.bindparams(run=run, fence=fence, state=str(state), **given)
+
+
+def refuse(run: UUID, code: str, detail: str) -> TextClause:
+    """End a run that waits, before anything of it was trained."""
+    return _REFUSE.bindparams(run=run, code=code, detail=detail)
 
 
 def give_back(run: UUID, fence: int) -> TextClause:

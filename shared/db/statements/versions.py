@@ -123,6 +123,16 @@ def among(ids: Collection[UUID]) -> Select[Version]:
     return select(Version).where(Version.id.in_(ids)).options(_LIGHT)
 
 
+def moves_of(tenant: UUID, version: UUID) -> Select[DeploymentEvent]:
+    """Every move of a pointer to or from a version, the first one first."""
+    return (
+        select(DeploymentEvent)
+        .join(Deployment, Deployment.id == DeploymentEvent.deployment_id)
+        .where(or_(DeploymentEvent.from_id == version, DeploymentEvent.to_id == version), _concerns(tenant))
+        .order_by(DeploymentEvent.id)
+    )
+
+
 def provers(modality: str, seconds: float) -> TextClause:
     """Live workers that serve a modality (`serves`) and live trainers: what each has loaded, and what it refused why.
 

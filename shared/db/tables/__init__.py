@@ -2,9 +2,9 @@
 
 from shared.db.tables.base import Base, new_id
 from shared.db.tables.drift import DriftAlert, Reference, Rollup, Watermark
-from shared.db.tables.explanations import ResultExplanation
 from shared.db.tables.judging import REASON_RANK, Adjudication, Feedback
 from shared.db.tables.people import Credential, Principal, Tenant
+from shared.db.tables.retraining import Retraining, RetrainingLabel, RetrainingRule
 from shared.db.tables.telling import AuditEvent, Delivery, Webhook
 from shared.db.tables.training import TrainingPoint, TrainingRun
 from shared.db.tables.trials import ShadowResult
@@ -48,7 +48,9 @@ __all__ = [
     "Reference",
     "Rendition",
     "Result",
-    "ResultExplanation",
+    "Retraining",
+    "RetrainingLabel",
+    "RetrainingRule",
     "Rollup",
     "ShadowResult",
     "Study",

@@ -3,7 +3,6 @@
 from shared.sentences.chinese import (
     deployments,
     inputs,
-    judging,
     page_admin,
     page_job,
     page_version,
@@ -11,6 +10,7 @@ from shared.sentences.chinese import (
     pages,
     requests,
     results,
+    retraining,
     training,
     trials,
 )
@@ -18,7 +18,6 @@ from shared.sentences.chinese import (
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
     **inputs.SENTENCES,
-    **judging.SENTENCES,
     **page_admin.SENTENCES,
     **page_job.SENTENCES,
     **page_version.SENTENCES,
@@ -26,6 +25,7 @@ SENTENCES: dict[str, str] = {
     **pages.SENTENCES,
     **requests.SENTENCES,
     **results.SENTENCES,
+    **retraining.SENTENCES,
     **training.SENTENCES,
     **trials.SENTENCES,
 }

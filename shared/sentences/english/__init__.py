@@ -2,7 +2,6 @@
 
 from shared.sentences.english import (
     deployments,
-    explanations,
     inputs,
     judging,
     page_admin,
@@ -12,13 +11,13 @@ from shared.sentences.english import (
     pages,
     requests,
     results,
+    retraining,
     training,
     trials,
 )
 
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
-    **explanations.SENTENCES,
     **inputs.SENTENCES,
     **judging.SENTENCES,
     **page_admin.SENTENCES,
@@ -28,6 +27,7 @@ SENTENCES: dict[str, str] = {
     **pages.SENTENCES,
     **requests.SENTENCES,
     **results.SENTENCES,
+    **retraining.SENTENCES,
     **training.SENTENCES,
     **trials.SENTENCES,
 }
