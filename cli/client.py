@@ -109,6 +109,13 @@ class Client:
         """Read an address."""
         return _json(self._send("GET", path, params=_given(query), headers=dict(headers or {})))
 
+    def body(self, path: str) -> bytes:
+        """The bytes at an address."""
+        response = self._send("GET", path)
+        if not response.is_success:
+            _json(response)
+        return response.content
+
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None, **query: object
     ) -> Any:

@@ -3,10 +3,13 @@
 import typer
 
 from cli.commands import (
+    adjudications,
     batch,
     collect,
     demo,
     doctor,
+    explain,
+    feedback,
     jobs,
     keys,
     lineage,
@@ -43,6 +46,10 @@ app.command("submit")(submit.submit)
 app.command("predict")(predict.predict)
 app.add_typer(batch.app, name="batch")
 app.add_typer(jobs.app, name="jobs")
+app.command("explain")(explain.explain)
+app.add_typer(feedback.app, name="feedback")
+app.add_typer(adjudications.app, name="adjudications")
+app.command("adjudicate")(adjudications.adjudicate)
 app.add_typer(versions.app, name="versions")
 app.command("promote")(pointers.promote)
 app.command("rollback")(pointers.rollback)

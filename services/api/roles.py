@@ -26,6 +26,7 @@ ROLES: Table = {
     ("GET", "/v1/adjudications"): JUDGES,
     ("GET", "/v1/adjudications/{adjudication_id}"): JUDGES,
     ("POST", "/v1/adjudications/{adjudication_id}/verdict"): JUDGE,
+    ("GET", "/v1/jobs/{job_id}/explanation"): PATIENT,
     ("POST", "/v1/batches"): PATIENT,
     ("GET", "/v1/batches"): PATIENT,
     ("GET", "/v1/batches/{batch_id}"): PATIENT,

@@ -21,6 +21,7 @@ from services.worker.confine import allow_processor, confine
 from shared.errors import InputRejected, ThoracleError
 from shared.schemas import Step
 from shared.sentences import say
+from shared.transforms import lungs
 from shared.transforms.pipeline import prepare
 from shared.transforms.rendition import render
 
@@ -73,7 +74,13 @@ def _prepared(path: Path, request: dict[str, Any], slot: Bytes) -> dict[str, Any
     prepared = prepare(path, request["media_type"], steps)
     _put(prepared.tensor.ravel().view(np.uint8), slot)
     quality = [note.model_dump() for note in prepared.quality]
-    return {"shape": list(prepared.tensor.shape), "quality": quality, "facts": prepared.facts}
+    found = lungs.find(path, request["media_type"]) if request["lungs"] else None
+    return {
+        "shape": list(prepared.tensor.shape),
+        "quality": quality,
+        "facts": prepared.facts,
+        "lungs": None if found is None else lungs.pack(found),
+    }
 
 
 def _drawn(path: Path, request: dict[str, Any], slot: Bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ after it, also where that is the next claim's.
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -15,7 +16,6 @@ import structlog
 from services.worker.claims import Claim, Claims, Held
 from services.worker.deployed import Deployed, Loaded
 from services.worker.predict import Answers, answer
-from services.worker.renditions import Renditions
 from services.worker.reuse import Reuse
 from services.worker.sandbox import Sandbox
 from services.worker.shadow import Shadow
@@ -31,11 +31,13 @@ _MOST_HELD = 3  # claims, besides an urgent one
 _POLL_S = 0.5  # how soon a stop is noticed while an input is being prepared
 _REFUSED_FOR_S = 30.0  # a version that could not be loaded is left alone this long
 _log = structlog.get_logger()
+Spare = Callable[[], bool]
 
 
 class Engine:
     """Works claims off. `drain` may be called from any thread; one works at a time and misses no call.
 
+    `spare`: what is done while no job waits, in this order: each does one short piece, and says whether there was any.
     `holding`: every claim whose lease must be kept, by its number, until its last answer is committed.
     """
 
@@ -45,12 +47,12 @@ class Engine:
         reuse: Reuse,
         deployed: Deployed,
         sandbox: Sandbox,
-        renditions: Renditions,
+        spare: Sequence[Spare],
         store: BlobStore,
         shadow: Shadow,
     ) -> None:
         self._claims, self._reuse, self._deployed = claims, reuse, deployed
-        self._sandbox, self._renditions, self._store = sandbox, renditions, store
+        self._sandbox, self._spare, self._store = sandbox, spare, store
         self._shadow = shadow
         self._writer = Writer()
         self._works: deque[Work] = deque()
@@ -67,7 +69,8 @@ class Engine:
         while self._rung.is_set() and not self.stopping.is_set() and self._busy.acquire(blocking=False):
             try:
                 self._rung.clear()
-                while not self.stopping.is_set() and (self._step() or self._when_idle()):
+                # After each piece of spare work the queue is looked at again, so that no job waits for more than one.
+                while not self.stopping.is_set() and (self._step() or any(work() for work in self._spare)):
                     pass
             finally:
                 if self.stopping.is_set():
@@ -81,10 +84,6 @@ class Engine:
             self._give_back()
             self._busy.release()
         self._writer.close()
-
-    def _when_idle(self) -> bool:
-        """One of the things that come after all jobs; False when there is none."""
-        return self._renditions.make_one() or self._shadow.step()
 
     def _step(self) -> bool:
         """One group; False when nothing is held and nothing waits."""

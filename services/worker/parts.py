@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from services.worker.claims import Claims
 from services.worker.deployed import Deployed
 from services.worker.engine import Engine
+from services.worker.explain.maker import Explanations
 from services.worker.lease import Pulse
 from services.worker.renditions import Renditions
 from services.worker.reuse import Reuse
@@ -39,7 +40,10 @@ class Parts:
         renditions = Renditions(self.database, self.sandbox, self.store)
         reuse = Reuse(settings, self.database)
         self.shadow = Shadow(settings, self.database, self.deployed, self.sandbox, self.store)
-        self.engine = Engine(claims, reuse, self.deployed, self.sandbox, renditions, self.store, self.shadow)
+        self.explanations = Explanations(settings, self.database, self.sandbox, self.store, self.deployed)
+        # Somebody waits for the first two; nobody for the last.
+        spare = (renditions.make_one, self.explanations.step, self.shadow.step)
+        self.engine = Engine(claims, reuse, self.deployed, self.sandbox, spare, self.store, self.shadow)
         self.pulse = Pulse(settings, self.database, self.worker_id, self.engine, self.deployed)
 
     def start(self) -> None:
@@ -58,6 +62,7 @@ class Parts:
     def close(self) -> None:
         """Take no new claim, commit what is being predicted, give back the rest, leave nothing running."""
         self.engine.close(self._settings.lease_s)
+        self.explanations.close()
         self.pulse.stop()
         with contextlib.suppress(DBAPIError, PoolTimeout):
             self.shadow.close()

@@ -9,7 +9,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
@@ -29,22 +29,24 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Order:
-    """One stored input to prepare; `steps`: a card's pipeline as JSON."""
+    """One stored input to prepare; `steps`: a card's pipeline as JSON; `lungs`: look for them as well."""
 
     path: str
     sha256: str
     media_type: str
     steps: Sequence[Mapping[str, Any]]
+    lungs: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """A prepared input: tensor float32 of the card's shape."""
+    """A prepared input: tensor float32 of the card's shape; `lungs` as `lungs.pack` has it, where there are any."""
 
     tensor: Floats
     quality: list[Note]
     facts: dict[str, str | float]
     milliseconds: float
+    lungs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ class Sandbox:
 
 
 def _request(order: Order) -> dict[str, Any]:
-    return {"path": order.path, "sha256": order.sha256, "media_type": order.media_type, "steps": order.steps}
+    return asdict(order)
 
 
 def _ready(reply: dict[str, Any], slot: Bytes) -> Ready | Refused:
@@ -193,7 +195,7 @@ def _ready(reply: dict[str, Any], slot: Bytes) -> Ready | Refused:
         return Refused(reply["code"], reply["detail"], reply["rejected"])
     tensor = slot[: int(np.prod(reply["shape"])) * 4].view(np.float32).reshape(reply["shape"]).copy()
     quality = [Note.model_validate(note) for note in reply["quality"]]
-    return Ready(tensor, quality, reply["facts"], reply["milliseconds"])
+    return Ready(tensor, quality, reply["facts"], reply["milliseconds"], reply["lungs"])
 
 
 def _png(reply: dict[str, Any], slot: Bytes) -> bytes | None:

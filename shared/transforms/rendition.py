@@ -16,7 +16,7 @@ from shared.transforms.values import FloatArray, Picture, Recording
 Kind = Literal["picture", "waveform", "spectrogram"]
 
 _LONGEST_SIDE = 1024
-_WIDTH, _HEIGHT = 1200, 240
+_WIDTH, _HEIGHT = SPECTROGRAM_SIZE = 1200, 240
 _INK = (47, 127, 209)  # contrast above 4 on white and on near-black
 _MARGIN = 0.94
 _TOP_DB = 80.0

@@ -20,8 +20,8 @@ _FFT, _HOP = 512, 80  # 128 ms every 20 ms, 7.8 Hz a bin
 _FLOOR_DB = 90.0
 _GAP, _SIDE = 3, 12  # a line's own width, and the neighbourhood on either side, in bins
 _STAY = 0.8  # share of a path that is carried on to the next frame
-_NARROW_HZ = np.geomspace(80, 1700, 11)
-_WIDE_HZ = (90, 180, 350, 600, 1000, 1700)
+NARROW_HZ = np.geomspace(80, 1700, 11)
+WIDE_HZ = (90, 180, 350, 600, 1000, 1700)
 _SHORT, _LONG = 5, 15  # frames: 100 ms is the shortest wheeze, 300 ms a plain one
 _HEIGHTS_DB = (3, 6, 9, 12)
 
@@ -89,13 +89,13 @@ def _described(power: Float64, decibels: Float64) -> Float64:
 def _rows(power: Float64, heights: Float64) -> Float64:
     """(35, frames): peak, path and level of ten bands; the best path, the second, its pitch; flatness and level."""
     tracked = paths(heights)
-    edges = np.searchsorted(_bin_hertz(), _NARROW_HZ)
+    edges = np.searchsorted(_bin_hertz(), NARROW_HZ)
     rows: list[Float64] = []
     for low, high in pairwise(edges):
         rows += [heights[:, low:high].max(axis=1), tracked[:, low:high].max(axis=1), _level(power[:, low:high])]
     inside, whole = tracked[:, edges[0] : edges[-1]], power[:, edges[0] : edges[-1]]
     best = inside.argmax(axis=1)
-    pitch = 5 * np.log2(_bin_hertz()[best + edges[0]] / _NARROW_HZ[0])
+    pitch = 5 * np.log2(_bin_hertz()[best + edges[0]] / NARROW_HZ[0])
     flatness = 10 * (np.log10(whole).mean(axis=1) - np.log10(whole.mean(axis=1)))
     return np.array([*rows, inside.max(axis=1), _second(inside, best), pitch, flatness, _level(whole)])
 
@@ -117,7 +117,7 @@ def _lasting(decibels: Float64) -> Float64:
     bins = np.arange(decibels.shape[1])
     background, _ = _mean(np.cumsum(np.pad(decibels, ((0, 0), (1, 0))), axis=1), bins - _SIDE, bins + _SIDE + 1)
     short, long = (_smooth(decibels - background, frames) for frames in (_SHORT, _LONG))
-    edges = np.searchsorted(_bin_hertz(), _WIDE_HZ)
+    edges = np.searchsorted(_bin_hertz(), WIDE_HZ)
     bands = [short[:, low:high].max(axis=1) for low, high in pairwise(edges)]
     plain = [long[:, low:high].max(axis=1) for low, high in pairwise(edges)]
     found = [np.percentile(bands, [50, 75, 90, 95, 98, 100], axis=1).ravel()]

@@ -9,7 +9,7 @@ from shared.transforms.pipeline import Sheet, transform
 from shared.transforms.values import FloatArray, Recording
 
 _SCALE = 2.0  # the document's Fs
-_AXES = (0.125, 0.12, 0.9, 0.89)  # left, top, right, bottom of the axes: matplotlib's default shares of a figure
+AXES = (0.125, 0.12, 0.9, 0.89)  # left, top, right, bottom of the axes: matplotlib's default shares of a figure
 
 Float64 = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def specgram(
     decibels = np.maximum(decibels, decibels.max() - top_db)
     span = max(float(np.ptp(decibels)), 1e-6)
     values = np.asarray((decibels - decibels.min()) / span, dtype=np.float32)[::-1]
-    left, top, right, bottom = (round(share * side) for share, side in zip(_AXES, (width, height) * 2, strict=True))
+    left, top, right, bottom = (round(share * side) for share, side in zip(AXES, (width, height) * 2, strict=True))
     drawn = Image.fromarray(np.ascontiguousarray(values)).resize((right - left, bottom - top), Image.Resampling.HAMMING)
     picture = np.ones((3, height, width), dtype=np.float32)
     picture[:, top:bottom, left:right] = inferno(np.asarray(drawn, dtype=np.float32))

@@ -141,6 +141,9 @@ GROUPS: dict[str, Callable[[Frames], Float64]] = {
     "envelope": envelope,  # 23
 }
 
+# Rows that `summary` tells of, for the groups that it makes.
+ROWS = {"mfcc": 20, "delta": 20, "delta2": 20, "mel": 40, "shape": 6, "contrast": 6}
+
 
 def _block_powers(samples: FloatArray, size: int) -> Float64:
     """Mean square of each whole block, or of all samples when they fill none."""

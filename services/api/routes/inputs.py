@@ -15,16 +15,17 @@ from services.api.prefer import has_already
 from services.api.problems import request_id
 from services.api.views import JobRow
 from shared.db.statements import audit, renditions
-from shared.errors import NotFound
+from shared.db.statements.explanations import HEAT
+from shared.errors import Conflict, NotFound
 from shared.schemas import Modality
 
 router = APIRouter(tags=["inputs"])
 
-Kind = Literal["picture", "waveform", "spectrogram"]
+Kind = Literal["picture", "waveform", "spectrogram", "heat"]
 _KINDS = {
-    Modality.CHEST_XRAY: ("picture",),
-    Modality.COUGH: ("waveform", "spectrogram"),
-    Modality.LUNG_SOUND: ("waveform", "spectrogram"),
+    Modality.CHEST_XRAY: ("picture", HEAT),
+    Modality.COUGH: ("waveform", "spectrogram", HEAT),
+    Modality.LUNG_SOUND: ("waveform", "spectrogram", HEAT),
 }
 _ENDINGS = {
     "application/dicom": "dcm",
@@ -77,16 +78,16 @@ async def stored(request: Request, caller: Signed, job_id: UUID) -> Response:
     responses={
         200: {"description": "The picture", "content": {"image/png": _BINARY}},
         202: {"description": "Being drawn; ask again after Retry-After"},
-        **replies.errors(404),
+        **replies.errors(404, 409),
     },
 )
 async def rendition(request: Request, caller: Signed, job_id: UUID, kind: Kind) -> Response:
-    """Drawn by a worker in its sandbox on first demand; waited for a little."""
+    """Drawn by a worker in its sandbox on first demand; waited for a little. `heat` is drawn with the explanation."""
     gateway = of(request)
     row = await _audited(gateway, caller, job_id, "rendition.read", request_id(request))
     if kind not in _KINDS[Modality(row.job.modality)]:
         raise NotFound
-    sha256 = await _drawn(gateway, row, kind)
+    sha256 = await (_heat(gateway, row) if kind == HEAT else _drawn(gateway, row, kind))
     if sha256 is None:
         return JSONResponse({"status": "waiting"}, 202, {"Retry-After": "1"})
     headers = _caching(sha256)
@@ -119,6 +120,17 @@ async def _drawn(gateway: Gateway, row: JobRow, kind: Kind) -> str | None:
             gateway.wake(row.job.modality)
         await asyncio.sleep(_LOOK_S)
     return None
+
+
+async def _heat(gateway: Gateway, row: JobRow) -> str:
+    """The sha256 of the heat map, of a version that may still speak. Raises NotFound, Conflict."""
+    if row.answering is not None and row.answering.recalled_at is not None:
+        raise Conflict("explanation_recalled")
+    async with gateway.begin() as session:
+        found = (await session.execute(renditions.state(row.job.tenant_id, row.job.id, HEAT))).one_or_none()
+    if found is None:
+        raise NotFound("explanation_first")
+    return str(found.sha256)
 
 
 def _caching(sha256: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from services.api import explaining
 from services.api.accept import Submission
 from services.api.auth import Signed
 from services.api.gateway import of
@@ -58,6 +59,14 @@ async def retry(request: Request, caller: Signed, job_id: UUID) -> Response:
     with contextlib.suppress(Conflict):
         await jobs.retry(request, caller, job_id)
     return _to(job_id)
+
+
+@router.post("/jobs/{job_id}/explanation")
+async def explain(request: Request, caller: Signed, job_id: UUID) -> Response:
+    """Ask what moved the score, or show why nobody can say."""
+    with contextlib.suppress(Conflict):
+        await explaining.ask(of(request), caller, job_id, request_id(request))
+    return RedirectResponse(f"/jobs/{job_id}#why", status_code=303)
 
 
 async def _accept(request: Request, caller: Signed, upload: Upload) -> Response:

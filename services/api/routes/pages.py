@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from services.api import cursor as cursors
-from services.api import reading
+from services.api import explaining, reading
 from services.api.auth import Signed
 from services.api.gateway import of
 from services.api.problems import request_id
@@ -38,10 +38,11 @@ async def job(request: Request, caller: Signed, job_id: UUID) -> Response:
     """One study: where it is, then its result."""
     gateway = of(request)
     view = (await reading.job(gateway, caller, job_id, request_id(request))).view
-    version = None
+    version = why = None
     if view.result:
         version = await find_version(gateway, caller.tenant_id, view.result.version.sha256)
-    return page("job.html", reader=Reader.of(caller), job=view, version=version)
+        why = await explaining.look(gateway, caller, job_id)
+    return page("job.html", reader=Reader.of(caller), job=view, version=version, why=why)
 
 
 @router.get("/versions")

@@ -16,6 +16,7 @@ PAGES: Table = {
     ("GET", "/jobs/{job_id}"): PATIENT,
     ("POST", "/jobs/{job_id}/cancel"): PATIENT,
     ("POST", "/jobs/{job_id}/retry"): PATIENT,
+    ("POST", "/jobs/{job_id}/explanation"): PATIENT,
     ("GET", "/versions"): ANYBODY,
     ("GET", "/versions/{sha256}"): ANYBODY,
 }

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.api.web.assets import asset_url
+from services.api.web.bars import bars
 from services.api.web.figures import FILTERS
 from services.api.web.scale import scale
 from shared import detail
@@ -56,6 +57,7 @@ def _environment() -> Environment:
         say=say,
         asset=asset_url,
         scale=scale,
+        bars=bars,
         detail_lines=detail.lines,
         language=language,
         TAGS=TAGS,

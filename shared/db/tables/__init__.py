@@ -2,6 +2,7 @@
 
 from shared.db.tables.base import Base, new_id
 from shared.db.tables.drift import DriftAlert, Reference, Rollup, Watermark
+from shared.db.tables.explanations import ResultExplanation
 from shared.db.tables.judging import REASON_RANK, Adjudication, Feedback
 from shared.db.tables.people import Credential, Principal, Tenant
 from shared.db.tables.retraining import Retraining, RetrainingLabel, RetrainingRule
@@ -48,6 +49,7 @@ __all__ = [
     "Reference",
     "Rendition",
     "Result",
+    "ResultExplanation",
     "Retraining",
     "RetrainingLabel",
     "RetrainingRule",

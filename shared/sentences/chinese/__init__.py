@@ -3,6 +3,7 @@
 from shared.sentences.chinese import (
     deployments,
     inputs,
+    judging,
     page_admin,
     page_job,
     page_version,
@@ -18,6 +19,7 @@ from shared.sentences.chinese import (
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
     **inputs.SENTENCES,
+    **judging.SENTENCES,
     **page_admin.SENTENCES,
     **page_job.SENTENCES,
     **page_version.SENTENCES,

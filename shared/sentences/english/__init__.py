@@ -2,6 +2,7 @@
 
 from shared.sentences.english import (
     deployments,
+    explanations,
     inputs,
     judging,
     page_admin,
@@ -18,6 +19,7 @@ from shared.sentences.english import (
 
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
+    **explanations.SENTENCES,
     **inputs.SENTENCES,
     **judging.SENTENCES,
     **page_admin.SENTENCES,
