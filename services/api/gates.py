@@ -48,9 +48,22 @@ class Pairs:
         return Interval(value=value, low=max(value - margin, -1.0), high=min(value + margin, 1.0))
 
 
-def gates(card: Card, active: Card | None, pairs: Pairs, proof: Preparation) -> list[Gate]:
+@dataclass(frozen=True)
+class Alerts:
+    """Drift alerts that are open on the candidate (`ours`), and unacknowledged on what is active (`theirs`).
+
+    Not `watched`: what is active has too few results for any to drift from.
+    """
+
+    ours: int
+    theirs: int
+    watched: bool
+
+
+def gates(card: Card, active: Card | None, pairs: Pairs, proof: Preparation, alerts: Alerts) -> list[Gate]:
     """Every gate, in the order in which a reader wants to know."""
-    return [comparison(card, active, pairs), calibration(card), parity(proof), subgroups(card), shortcuts(card)]
+    of_card = [calibration(card), parity(proof), subgroups(card), shortcuts(card)]
+    return [comparison(card, active, pairs), *of_card, drift(alerts)]
 
 
 def comparison(card: Card, active: Card | None, pairs: Pairs) -> Gate:
@@ -122,6 +135,18 @@ def shortcuts(card: Card) -> Gate:
     if any(control.auroc.high >= ours.low for control in card.metrics.controls):
         return _gate("shortcuts", "not_enough_evidence", "near", **said)
     return _gate("shortcuts", "pass", "beaten", **said)
+
+
+def drift(alerts: Alerts) -> Gate:
+    """No alert is open on the candidate; what it was judged on is what comes in: nobody overlooked an alert."""
+    figures = {"ours": float(alerts.ours), "theirs": float(alerts.theirs)}
+    if alerts.ours:
+        return _gate("drift", "fail", "ours", **figures)
+    if alerts.theirs:
+        return _gate("drift", "not_enough_evidence", "theirs", **figures)
+    if not alerts.watched:
+        return _gate("drift", "not_enough_evidence", "unwatched", **figures)
+    return _gate("drift", "pass", "calm", **figures)
 
 
 def _no_worse(basis: str, gap: Interval, n: int) -> Gate:

@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import moves, proposals
 from services.api.auth import Caller
-from services.api.gates import Gate, Pairs, gates
+from services.api.gates import Alerts, Gate, Pairs, gates
 from services.api.gateway import Gateway, of
 from services.api.pointers import DeploymentView
 from services.api.preparation import Preparation, preparation
 from services.api.proposals import ProposalView
 from shared import deployments
+from shared.db.statements import drift
 from shared.db.statements.paired import paired
 from shared.db.tables import Version
 from shared.deployments import Why
@@ -96,8 +97,15 @@ async def weighed(
     active = (await moves.read(session, caller, Modality(version.modality))).active
     if active is None:
         card = (await gateway.cards.of(session, [version.id]))[version.id]
-        return gates(card, None, Pairs(0, 0, 0), proof)
+        return gates(card, None, Pairs(0, 0, 0), proof, await _alerts(session, gateway, version, version))
     other = await moves.named(session, Modality(version.modality), active.sha256)
     cards = await gateway.cards.of(session, [version.id, other.id])
     row = (await session.execute(paired(version.id, other.id))).one()
-    return gates(cards[version.id], cards[other.id], Pairs(row.n, row.better, row.worse), proof)
+    alerts = await _alerts(session, gateway, version, other)
+    return gates(cards[version.id], cards[other.id], Pairs(row.n, row.better, row.worse), proof, alerts)
+
+
+async def _alerts(session: AsyncSession, gateway: Gateway, version: Version, active: Version) -> Alerts:
+    first = gateway.settings.drift_reference
+    row = (await session.execute(drift.holding(version.id, active.id, first))).one()
+    return Alerts(row.ours, row.theirs, row.watched)

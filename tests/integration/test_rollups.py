@@ -1,25 +1,22 @@
 """Every job that ended is counted once: whatever commits late, whoever counts, whenever it is killed."""
 
-import asyncio
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
 
-from services.api.drift.rolling import Rolling
-from shared.db.engine import Database, async_engine
+from shared.db.engine import Database
 from shared.db.tables import Reference, Rollup
 from shared.measures import MEASURES
 from shared.schemas import Modality
 from shared.settings import Settings
 from tests.support.ended import end, ended, version_of
+from tests.support.rolling import rolled
 from tests.support.stack import ROOT, Hospital, environment
 
 COUGH = Modality.COUGH
@@ -28,19 +25,6 @@ COUGH = Modality.COUGH
 @pytest.fixture
 def version(database: Database, deployed: dict[Modality, str]) -> UUID:
     return version_of(database, COUGH)
-
-
-def rolled(settings: Settings, action: Callable[[Rolling], Coroutine[Any, Any, int]] = Rolling.roll) -> int:
-    """Count in this process, as a gateway would."""
-
-    async def run() -> int:
-        engine = async_engine(settings)
-        try:
-            return await action(Rolling(settings, engine))
-        finally:
-            await engine.dispose()
-
-    return asyncio.run(run())
 
 
 def counts(database: Database, measure: str = "outcome", width: int = 86_400, **where: str) -> list[int]:
@@ -123,8 +107,6 @@ def test_only_one_counts_at_a_time(settings: Settings, database: Database, hospi
 
 
 _COUNTER = """
-import asyncio
-from services.api.drift.rolling import Rolling
 from shared.db.engine import async_engine
 from shared.settings import Settings
 

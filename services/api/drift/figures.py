@@ -1,17 +1,14 @@
-"""How far apart two histograms of the same bins are, and how sure a share is. Without numpy: the gateway has none."""
+"""How far apart two histograms of the same bins are. Without numpy: the gateway has none."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from shared.schemas import Interval
-
 Counts = Sequence[int]
 
 _SHARE = 0.1  # of the reference, that a group of bins should hold
 _Z_999 = 3.0902
-_Z_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -49,16 +46,6 @@ def psi(reference: Counts, now: Counts) -> float:
         for old, new in zip(reference, now, strict=True)
     ]
     return sum((p - q) * math.log(p / q) for p, q in shares)
-
-
-def wilson(hits: int, of: int) -> Interval | None:
-    """A share with its 95 % interval (Wilson 1927); none of nothing."""
-    if of <= 0:
-        return None
-    share, spread = hits / of, _Z_95**2 / of
-    middle = (share + spread / 2) / (1 + spread)
-    margin = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
-    return Interval(value=share, low=max(0.0, middle - margin), high=min(1.0, middle + margin))
 
 
 def _groups(reference: Counts) -> list[range]:

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import Select, TextClause, Update, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.orm import defer
 
 from shared.db.tables import DriftAlert, Principal, Version
 
 _ID = PG_UUID(as_uuid=True)
+_ANY = {"modality": None, "version": None, "site": "", "device": ""}
 
 # Where site or device is not asked for, rollups of all of them are added up.
 _COUNTS = text(
@@ -40,9 +42,8 @@ _REFERENCES = text(
 ).bindparams(bindparam("tenant", type_=_ID))
 _PLACES = text(
     """
-    SELECT DISTINCT site, device FROM drift_references WHERE tenant_id = :tenant AND site <> '' AND device <> ''
-    UNION SELECT DISTINCT site, device FROM drift_references
-    WHERE tenant_id = :tenant AND (site = '') <> (device = '') ORDER BY site, device LIMIT 2000
+    SELECT DISTINCT site, device FROM drift_references
+    WHERE tenant_id = :tenant AND (site = '') <> (device = '') ORDER BY site, device LIMIT 1000
     """
 ).bindparams(bindparam("tenant", type_=_ID))
 
@@ -117,16 +118,56 @@ _LOOK = text(
 _HOLDING = text(
     """
     SELECT count(*) FILTER (WHERE version_id = :candidate) AS ours,
-           count(*) FILTER (WHERE version_id = :active AND acknowledged_at IS NULL) AS theirs
+           count(*) FILTER (WHERE version_id = :active AND acknowledged_at IS NULL) AS theirs,
+           EXISTS (SELECT FROM drift_references d
+                   WHERE d.version_id = :active AND d.site = '' AND d.device = '' AND d.measure = 'probability'
+                     AND (SELECT sum(n) FROM unnest(d.counts) AS n) >= :first) AS watched
     FROM drift_alerts WHERE cleared_at IS NULL AND version_id IN (:candidate, :active)
     """
 ).bindparams(*(bindparam(name, type_=_ID) for name in ("candidate", "active")))
 
+# The latest standing verdict of each reader; an input that readers judge differently has no truth. Verdicts are few.
+_JUDGED = text(
+    """
+    WITH verdict AS (
+        SELECT DISTINCT ON (job_id, principal_id) job_id, verdict, label
+        FROM feedback
+        WHERE tenant_id = :tenant AND withdrawn_at IS NULL AND created_at >= now() - make_interval(secs => :seconds)
+        ORDER BY job_id, principal_id, created_at DESC, id DESC
+    ),
+    told AS (
+        SELECT j.id, j.modality, r.version_id, r.decision, v.verdict,
+               CASE WHEN v.verdict = 'unsure' THEN NULL
+                    WHEN v.verdict = 'disagree' AND v.label IN ('present', 'absent') THEN v.label = 'present'
+                    WHEN r.decision = 'refer' THEN NULL
+                    ELSE (v.verdict = 'agree') = (r.decision = 'flagged') END AS present
+        FROM verdict v
+        JOIN jobs j ON j.id = v.job_id AND j.tenant_id = :tenant
+        JOIN results r ON r.job_id = j.id
+        WHERE (CAST(:modality AS text) IS NULL OR j.modality = :modality)
+          AND (CAST(:version AS uuid) IS NULL OR r.version_id = :version)
+          AND (:site = '' OR j.site = :site) AND (:device = '' OR j.device = :device)
+    ),
+    truth AS (
+        SELECT id, modality, version_id, decision, bool_or(present) AS one, bool_and(present) AS every
+        FROM told GROUP BY id, modality, version_id, decision
+    )
+    SELECT modality, version_id, count(*) AS judged,
+           count(*) FILTER (WHERE one IS NULL) AS unsure,
+           count(*) FILTER (WHERE one <> every) AS differing,
+           count(*) FILTER (WHERE decision = 'refer' AND one = every) AS referred,
+           count(*) FILTER (WHERE decision = 'flagged' AND every) AS hits,
+           count(*) FILTER (WHERE decision = 'not_flagged' AND every) AS missed,
+           count(*) FILTER (WHERE decision = 'not_flagged' AND NOT one) AS passed,
+           count(*) FILTER (WHERE decision = 'flagged' AND NOT one) AS alarms
+    FROM truth GROUP BY modality, version_id
+    """
+).bindparams(bindparam("tenant", type_=_ID), bindparam("version", type_=_ID))
+
 
 def counts(tenant: UUID, *, width: int, seconds: float, **wanted: Any) -> TextClause:
     """Histograms of each version, measure and rollup, oldest first: `modality`, `version`, `site`, `device`."""
-    where = {"modality": None, "version": None, "site": "", "device": "", **wanted}
-    return _COUNTS.bindparams(tenant=tenant, width=width, seconds=seconds, **where)
+    return _COUNTS.bindparams(tenant=tenant, width=width, seconds=seconds, **{**_ANY, **wanted})
 
 
 def references(tenant: UUID, site: str, device: str) -> TextClause:
@@ -135,7 +176,7 @@ def references(tenant: UUID, site: str, device: str) -> TextClause:
 
 
 def places(tenant: UUID) -> TextClause:
-    """Sites and devices that results came from; one of the two is empty where the row is about the other alone."""
+    """Sites and devices that results came from, one a row: the other is empty."""
     return _PLACES.bindparams(tenant=tenant)
 
 
@@ -159,20 +200,29 @@ def look_at_alert(**values: Any) -> TextClause:
     return _LOOK.bindparams(**values)
 
 
-def holding(candidate: UUID, active: UUID) -> TextClause:
-    """Alerts open on a candidate (`ours`), and those on what is active that nobody has acknowledged (`theirs`)."""
-    return _HOLDING.bindparams(candidate=candidate, active=active)
+def holding(candidate: UUID, active: UUID, first: int) -> TextClause:
+    """Alerts open on a candidate (`ours`), and those on what is active that nobody has acknowledged (`theirs`).
+
+    `watched`: whether what is active has a whole reference of `first` results, without which nothing drifts.
+    """
+    return _HOLDING.bindparams(candidate=candidate, active=active, first=first)
+
+
+def judged(tenant: UUID, *, seconds: float, **wanted: Any) -> TextClause:
+    """How verdicts of this time bear out each version's decisions; filters as in `counts`."""
+    return _JUDGED.bindparams(tenant=tenant, seconds=seconds, **{**_ANY, **wanted})
 
 
 def alerts(tenant: UUID, *, is_open: bool | None, before: UUID | None, limit: int) -> Select[*tuple[Any, ...]]:
-    """A tenant's alerts, newest first, with the names of version and acknowledger."""
+    """A tenant's alerts, newest first, with its version and the name of who acknowledged it."""
     query = (
-        select(DriftAlert, Version.name, Version.sha256, Principal.name.label("by"))
+        select(DriftAlert, Version, Principal.name)
         .join(Version, Version.id == DriftAlert.version_id)
         .outerjoin(Principal, Principal.id == DriftAlert.acknowledged_by)
         .where(DriftAlert.tenant_id == tenant)
         .order_by(DriftAlert.id.desc())
         .limit(limit)
+        .options(defer(Version.card, raiseload=True))
     )
     if is_open is not None:
         query = query.where(DriftAlert.cleared_at.is_(None) if is_open else DriftAlert.cleared_at.is_not(None))

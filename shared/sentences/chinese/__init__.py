@@ -2,6 +2,7 @@
 
 from shared.sentences.chinese import (
     deployments,
+    drift,
     inputs,
     judging,
     page_admin,
@@ -18,6 +19,7 @@ from shared.sentences.chinese import (
 
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
+    **drift.SENTENCES,
     **inputs.SENTENCES,
     **judging.SENTENCES,
     **page_admin.SENTENCES,

@@ -2,6 +2,7 @@
 
 from shared.sentences.english import (
     deployments,
+    drift,
     explanations,
     inputs,
     judging,
@@ -20,6 +21,7 @@ from shared.sentences.english import (
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
     **explanations.SENTENCES,
+    **drift.SENTENCES,
     **inputs.SENTENCES,
     **judging.SENTENCES,
     **page_admin.SENTENCES,

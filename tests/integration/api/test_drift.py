@@ -1,0 +1,209 @@
+"""The board, alerts with hysteresis, and the promotion that an alert holds, over HTTP on a real database."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import insert
+
+from shared.agreement import wilson
+from shared.db.tables import Feedback
+from shared.deployments import publish
+from shared.registry import store
+from shared.schemas import Modality, Role
+from shared.settings import Settings
+from tests.integration.api.support import Api
+from tests.support.ended import ended, version_of
+from tests.support.rolling import looked, rolled
+from tests.support.stack import Hospital
+from tests.support.versions import tiny
+
+COUGH = Modality.COUGH
+DAY = 86_400
+WIDE, NARROW = {"centroid": 2600.0, "edge": 9000.0}, {"centroid": 700.0, "edge": 1900.0}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Small enough for a test to fill: a reference of 60, windows of a day, 40 results in each."""
+    return settings.changed(drift_reference=60, drift_results=40)
+
+
+@pytest.fixture
+def version(api: Api) -> UUID:
+    return version_of(api.database, COUGH)
+
+
+@pytest.fixture
+def served(api: Api, hospital: Hospital, version: UUID) -> Any:
+    """Ends so many coughs with these features."""
+
+    def end(count: int, features: dict[str, float], **fields: Any) -> list[UUID]:
+        return ended(api.database, hospital, version, [{"features": features, **fields}] * count, COUGH)
+
+    return end
+
+
+def test_an_empty_board_says_so(api: Api) -> None:
+    board = api.client(Role.ADMIN).get("/v1/drift").json()
+    assert (board["versions"], board["alerts"], board["sites"]) == ([], [], [])
+    assert api.client(Role.AUDITOR).get("/v1/drift/series").json()["lines"] == []
+    assert api.client(Role.CLINICIAN).get("/v1/drift").status_code == 403
+
+
+def test_the_board_holds_now_against_the_first_results(api: Api, served: Any) -> None:
+    served(60, WIDE, site="A", probability=0.2, decision="not_flagged", ago=3 * DAY)
+    served(30, NARROW, site="A", probability=0.2, decision="refer")
+    served(10, WIDE, site="B", state="rejected")
+    rolled(api.settings)
+    admin = api.client(Role.ADMIN)
+    [one] = admin.get("/v1/drift").json()["versions"]
+    assert (one["jobs"], one["referred"], one["complete"]) == (100, 60, True)
+    assert one["outcomes"] == {"flagged": 0, "not_flagged": 60, "refer": 30, "rejected": 10, "failed": 0}
+    assert one["rates"]["refer"] == wilson(30, 100).model_dump()
+    measures = {measure["name"]: measure for measure in one["measures"]}
+    assert set(measures) == {"outcome", "probability", "distance", "centroid", "edge"}
+    assert measures["probability"]["standing"] == "alike"
+    assert measures["centroid"]["standing"] == "drifted"
+    assert sum(measures["centroid"]["reference"]) == 60
+    [today] = admin.get("/v1/drift", params={"days": 1}).json()["versions"]
+    assert today["jobs"] == 40
+    [of_b] = admin.get("/v1/drift", params={"site": "B"}).json()["versions"]
+    assert (of_b["outcomes"]["rejected"], of_b["complete"]) == (10, False)
+    assert admin.get("/v1/drift").json()["sites"] == ["A", "B"]
+    assert admin.get("/v1/drift", params={"modality": "chest_xray"}).json()["versions"] == []
+    assert admin.get("/v1/drift", params={"version": "tiny-1"}).status_code == 400
+    [line] = admin.get("/v1/drift/series").json()["lines"]
+    assert [point["jobs"] for point in line["points"]] == [60, 40]
+    assert line["points"][0]["psi"]["centroid"] < 0.1
+
+
+def test_an_alert_is_raised_once_kept_between_the_limits_and_cleared_after_two_windows(
+    api: Api, served: Any, hospital: Hospital, version: UUID
+) -> None:
+    served(60, WIDE, ago=9 * DAY)
+    served(60, WIDE)
+    assert looked(api.settings) == 0
+    served(90, NARROW)
+    assert looked(api.settings) == 2
+    assert looked(api.settings) == 0, "an open alert is not raised again"
+    admin = api.client(Role.ADMIN)
+    alerts = admin.get("/v1/alerts", params={"state": "open"}).json()["alerts"]
+    assert {alert["measure"] for alert in alerts} == {"centroid", "edge"}
+    assert all((alert["state"], alert["site"], alert["results"]) == ("raised", None, 150) for alert in alerts)
+    _later(api, DAY)
+    served(60, WIDE)
+    looked(api.settings)
+    assert len(admin.get("/v1/alerts", params={"state": "open"}).json()["alerts"]) == 2, "one calm window is not two"
+    _later(api, DAY)
+    served(60, WIDE)
+    looked(api.settings)
+    assert admin.get("/v1/alerts", params={"state": "open"}).json()["alerts"] == []
+    cleared = admin.get("/v1/alerts", params={"state": "cleared"}).json()["alerts"]
+    assert {alert["measure"] for alert in cleared} == {"centroid", "edge"}
+    assert all(alert["psi"] < 0.1 < 0.25 < alert["worst_psi"] for alert in cleared)
+    assert api.actions(cleared[0]["id"]) == ["alert.raised", "alert.cleared"]
+
+
+def test_a_site_is_told_where_the_hospital_as_a_whole_is_calm(api: Api, served: Any) -> None:
+    for site, count in (("A", 400), ("B", 60)):
+        served(count, WIDE, site=site, ago=9 * DAY)
+    served(400, WIDE, site="A")
+    served(50, NARROW, site="B")
+    settings = api.settings.changed(drift_reference=60)
+    assert looked(settings) == 2
+    alerts = api.client(Role.ADMIN).get("/v1/alerts").json()["alerts"]
+    assert {(alert["site"], alert["device"]) for alert in alerts} == {("B", None)}
+
+
+def test_an_alert_is_acknowledged_once_by_an_administrator_of_the_hospital(api: Api, served: Any) -> None:
+    served(60, WIDE, ago=9 * DAY)
+    served(90, NARROW)
+    looked(api.settings)
+    admin = api.client(Role.ADMIN)
+    alert = admin.get("/v1/alerts").json()["alerts"][0]["id"]
+    path = f"/v1/alerts/{alert}/acknowledge"
+    assert api.client(Role.AUDITOR).post(path, json={}).status_code == 403
+    assert api.client(Role.ADMIN, tenant="south").post(path, json={}).status_code == 404
+    done = admin.post(path, json={"note": "new recorder at the desk"})
+    assert done.status_code == 200, done.text
+    assert (done.json()["state"], done.json()["acknowledged_by"]) == ("acknowledged", "admin")
+    again = admin.post(path, json={})
+    assert (again.status_code, again.json()["code"]) == (409, "alert_over")
+    assert admin.post(f"/v1/alerts/{uuid4()}/acknowledge", json={}).status_code == 404
+    assert api.actions(alert) == ["alert.raised", "alert.acknowledge"]
+
+
+def test_another_hospital_sees_nothing_of_it(api: Api, served: Any) -> None:
+    served(60, WIDE, ago=9 * DAY)
+    served(90, NARROW, site="A")
+    looked(api.settings)
+    south = api.client(Role.ADMIN, tenant="south")
+    board = south.get("/v1/drift").json()
+    assert (board["versions"], board["alerts"], board["sites"], board["devices"]) == ([], [], [], [])
+    assert south.get("/v1/drift/series").json()["lines"] == []
+    assert south.get("/v1/alerts").json()["alerts"] == []
+
+
+def test_an_alert_holds_a_promotion_until_it_is_seen(api: Api, served: Any, tmp_path: Any) -> None:
+    artefact = store(tiny(tmp_path / "second", COUGH, "tiny-2", bias=0.5), api.settings.versions_dir)
+    with api.database.begin() as session:
+        candidate = publish(session, artefact, "test").id
+    admin = api.client(Role.ADMIN)
+
+    def gate() -> str:
+        found = admin.get("/v1/deployments/cough/gates", params={"version": "tiny-2"}).json()["gates"]
+        return str(next(one["outcome"] for one in found if one["name"] == "drift"))
+
+    assert gate() == "not_enough_evidence", "nothing has been in service yet"
+    served(60, WIDE, ago=9 * DAY)
+    rolled(api.settings)
+    assert gate() == "pass"
+    served(90, NARROW)
+    looked(api.settings)
+    assert gate() == "not_enough_evidence"
+    held = admin.put(
+        "/v1/deployments/cough", json={"version": "tiny-2", "reason": "better"}, headers={"If-Match": '"1"'}
+    ).json()
+    assert held["code"] == "gates_not_passed"
+    assert "drift" in {error["field"] for error in held["errors"]}
+    for alert in admin.get("/v1/alerts").json()["alerts"]:
+        admin.post(f"/v1/alerts/{alert['id']}/acknowledge", json={})
+    assert gate() == "pass"
+    api.execute("UPDATE drift_alerts SET version_id = :candidate", candidate=candidate)
+    assert gate() == "fail"
+
+
+def test_verdicts_say_how_right_the_decisions_were(api: Api, hospital: Hospital, version: UUID) -> None:
+    decisions = ["flagged"] * 12 + ["not_flagged"] * 12 + ["refer"] * 2
+    jobs = ended(api.database, hospital, version, [{"decision": decision} for decision in decisions], COUGH)
+    verdicts = [("agree", None)] * 8 + [("disagree", None)] * 4 + [("agree", None)] * 10 + [("disagree", "present")] * 2
+    _judge(api, hospital, jobs, [*verdicts, ("disagree", "absent"), ("unsure", None)])
+    rolled(api.settings)
+    [one] = api.client(Role.ADMIN).get("/v1/drift").json()["versions"]
+    told = one["feedback"]
+    assert (told["judged"], told["unsure"], told["referred"], told["differing"]) == (26, 1, 1, 0)
+    assert told["sensitivity"] == wilson(8, 10).model_dump()
+    assert told["specificity"] == wilson(10, 14).model_dump()
+    assert told["agreement"] == wilson(18, 24).model_dump()
+    assert told["note"].startswith("Verification bias")
+    _judge(api, hospital, jobs[:1], [("disagree", None)])
+    [one] = api.client(Role.ADMIN).get("/v1/drift").json()["versions"]
+    assert one["feedback"]["sensitivity"] == wilson(7, 9).model_dump(), (
+        "a reader's latest verdict is the one that counts"
+    )
+
+
+def _judge(api: Api, hospital: Hospital, jobs: list[UUID], verdicts: list[tuple[str, str | None]]) -> None:
+    rows = [
+        {"tenant_id": hospital.tenant_id, "principal_id": hospital.principal_id, "job_id": job, "verdict": verdict,
+         "label": label, "basis": "pcr"}
+        for job, (verdict, label) in zip(jobs, verdicts, strict=True)
+    ]  # fmt: skip
+    with api.database.begin() as session:
+        session.execute(insert(Feedback), rows)
+
+
+def _later(api: Api, seconds: int) -> None:
+    """Time passes: everything that was counted lies so much further back."""
+    api.execute("UPDATE rollups SET since = since - make_interval(secs => :s)", s=seconds)
