@@ -8,6 +8,7 @@ from cli.commands import (
     collect,
     demo,
     doctor,
+    drift,
     explain,
     feedback,
     jobs,
@@ -57,6 +58,8 @@ app.command("canary")(trials.canary)
 app.command("shadow")(trials.shadow)
 app.command("canary-report")(trial_reports.canary_report)
 app.command("shadow-report")(trial_reports.shadow_report)
+app.command("drift")(drift.drift)
+app.add_typer(drift.app, name="alerts")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.command("system")(system.system)

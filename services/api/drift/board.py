@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.drift.judging import Limits, judge
-from services.api.drift.views import AlertView, Board, Judged, Line, MeasureView, Point, Series, WatchedVersion
+from services.api.drift.views import AlertView, Board, Line, MeasureView, Moment, Series, VerdictFigures, WatchedVersion
 from services.api.views import version_ref
 from shared.agreement import wilson
 from shared.db.statements import drift as statements
@@ -181,19 +181,19 @@ def _measure(one: Watched, name: str, limits: Limits) -> MeasureView:
     )
 
 
-def _point(one: Watched, since: datetime, limits: Limits) -> Point:
+def _point(one: Watched, since: datetime, limits: Limits) -> Moment:
     outcomes: Mapping[str, int] = dict(zip(OUTCOMES, one.counts["outcome"][since], strict=True))
     psi = {}
     for name, times in one.counts.items():
         judged = judge(name, one.reference.get(name), one.referred, times.get(since), limits)
         if judged.distance is not None:
             psi[name] = round(judged.distance.psi, 4)
-    return Point(since=since, jobs=sum(outcomes.values()), outcomes=dict(outcomes), psi=psi)
+    return Moment(since=since, jobs=sum(outcomes.values()), outcomes=dict(outcomes), psi=psi)
 
 
-def _feedback(row: Row[Any]) -> Judged:
+def _feedback(row: Row[Any]) -> VerdictFigures:
     right, wrong = row.hits + row.passed, row.missed + row.alarms
-    return Judged(
+    return VerdictFigures(
         **{name: getattr(row, name) for name in ("judged", "unsure", "differing", "referred")},
         agreement=wilson(right, right + wrong),
         sensitivity=wilson(row.hits, row.hits + row.missed),

@@ -31,8 +31,8 @@ class MeasureView(BaseModel):
     ks_p: float | None
 
 
-class Judged(BaseModel):
-    """What clinicians' verdicts of this time make of the decisions. Only judged results count: verification bias."""
+class VerdictFigures(BaseModel):
+    """How verdicts of this time bear out the decisions. Only judged results count: verification bias."""
 
     judged: int
     unsure: int
@@ -56,7 +56,7 @@ class WatchedVersion(BaseModel):
     referred: int = Field(description="Results in its reference")
     complete: bool = Field(description="Whether the reference is whole; until then nothing is judged")
     measures: list[MeasureView]
-    feedback: Judged | None
+    feedback: VerdictFigures | None
 
 
 class AlertView(BaseModel):
@@ -95,7 +95,7 @@ class Board(BaseModel):
     versions: list[WatchedVersion]
 
 
-class Point(BaseModel):
+class Moment(BaseModel):
     """One rollup, or one day: `psi` by measure where it holds enough results."""
 
     since: datetime
@@ -109,7 +109,7 @@ class Line(BaseModel):
 
     modality: Modality
     version: VersionRef
-    points: list[Point]
+    points: list[Moment]
 
 
 class Series(BaseModel):

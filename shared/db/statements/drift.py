@@ -10,6 +10,7 @@ from sqlalchemy import Select, TextClause, Update, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import defer
 
+from shared.db.statements.judged import VERDICTS
 from shared.db.tables import DriftAlert, Principal, Version
 
 _ID = PG_UUID(as_uuid=True)
@@ -126,42 +127,35 @@ _HOLDING = text(
     """
 ).bindparams(*(bindparam(name, type_=_ID) for name in ("candidate", "active")))
 
-# The latest standing verdict of each reader; an input that readers judge differently has no truth. Verdicts are few.
+# An input whose readers differ has no truth until a second reading settles it. Verdicts are few.
 _JUDGED = text(
-    """
-    WITH verdict AS (
-        SELECT DISTINCT ON (job_id, principal_id) job_id, verdict, label
-        FROM feedback
-        WHERE tenant_id = :tenant AND withdrawn_at IS NULL AND created_at >= now() - make_interval(secs => :seconds)
-        ORDER BY job_id, principal_id, created_at DESC, id DESC
-    ),
-    told AS (
-        SELECT j.id, j.modality, r.version_id, r.decision, v.verdict,
-               CASE WHEN v.verdict = 'unsure' THEN NULL
-                    WHEN v.verdict = 'disagree' AND v.label IN ('present', 'absent') THEN v.label = 'present'
-                    WHEN r.decision = 'refer' THEN NULL
-                    ELSE (v.verdict = 'agree') = (r.decision = 'flagged') END AS present
-        FROM verdict v
-        JOIN jobs j ON j.id = v.job_id AND j.tenant_id = :tenant
-        JOIN results r ON r.job_id = j.id
-        WHERE (CAST(:modality AS text) IS NULL OR j.modality = :modality)
-          AND (CAST(:version AS uuid) IS NULL OR r.version_id = :version)
-          AND (:site = '' OR j.site = :site) AND (:device = '' OR j.device = :device)
+    f"""
+    WITH said AS (
+        SELECT job_id, label, adjudicated, bool_or(adjudicated) OVER (PARTITION BY job_id) AS outranked
+        FROM ({VERDICTS}) verdict
+        WHERE tenant_id = :tenant AND given_at >= now() - make_interval(secs => :seconds)
     ),
     truth AS (
-        SELECT id, modality, version_id, decision, bool_or(present) AS one, bool_and(present) AS every
-        FROM told GROUP BY id, modality, version_id, decision
+        SELECT j.id, j.modality, r.version_id, r.decision, min(said.label) AS low, max(said.label) AS high
+        FROM said
+        JOIN jobs j ON j.id = said.job_id AND j.tenant_id = :tenant
+        JOIN results r ON r.job_id = j.id
+        WHERE (said.adjudicated OR NOT said.outranked)
+          AND (CAST(:modality AS text) IS NULL OR j.modality = :modality)
+          AND (CAST(:version AS uuid) IS NULL OR r.version_id = :version)
+          AND (:site = '' OR j.site = :site) AND (:device = '' OR j.device = :device)
+        GROUP BY j.id, j.modality, r.version_id, r.decision
     )
     SELECT modality, version_id, count(*) AS judged,
-           count(*) FILTER (WHERE one IS NULL) AS unsure,
-           count(*) FILTER (WHERE one <> every) AS differing,
-           count(*) FILTER (WHERE decision = 'refer' AND one = every) AS referred,
-           count(*) FILTER (WHERE decision = 'flagged' AND every) AS hits,
-           count(*) FILTER (WHERE decision = 'not_flagged' AND every) AS missed,
-           count(*) FILTER (WHERE decision = 'not_flagged' AND NOT one) AS passed,
-           count(*) FILTER (WHERE decision = 'flagged' AND NOT one) AS alarms
+           count(*) FILTER (WHERE low IS NULL) AS unsure,
+           count(*) FILTER (WHERE low <> high) AS differing,
+           count(*) FILTER (WHERE decision = 'refer' AND low = high) AS referred,
+           count(*) FILTER (WHERE decision = 'flagged' AND low = 'present') AS hits,
+           count(*) FILTER (WHERE decision = 'not_flagged' AND low = 'present') AS missed,
+           count(*) FILTER (WHERE decision = 'not_flagged' AND high = 'absent') AS passed,
+           count(*) FILTER (WHERE decision = 'flagged' AND high = 'absent') AS alarms
     FROM truth GROUP BY modality, version_id
-    """
+    """  # noqa: S608 - a constant
 ).bindparams(bindparam("tenant", type_=_ID), bindparam("version", type_=_ID))
 
 

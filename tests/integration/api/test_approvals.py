@@ -57,13 +57,14 @@ def test_gates_hold_until_a_person_overrides_them(api: Api, second: str) -> None
         "parity",
         "subgroups",
         "shortcuts",
+        "drift",
     ]
     assert held.json()["errors"][0]["detail"].startswith("not_enough_evidence: ")
     robot = promoted(administrator(api, "cron", "system"), second, OVERRIDE)
     assert (robot.status_code, robot.json()["code"]) == (403, "override_needs_person")
     assert promoted(ada, second, OVERRIDE).status_code == 200
     evidence = ada.get("/v1/deployments/chest_xray/history").json()["moves"][0]["evidence"]
-    assert (evidence["override"], len(evidence["gates"])) == (OVERRIDE, 5)
+    assert (evidence["override"], len(evidence["gates"])) == (OVERRIDE, 6)
 
 
 def test_gates_can_be_looked_at_and_only_advise(api: Api, second: str) -> None:

@@ -4,13 +4,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import insert
 
+from shared import judging
 from shared.agreement import wilson
-from shared.db.tables import Feedback
 from shared.deployments import publish
 from shared.registry import store
-from shared.schemas import Modality, Role
+from shared.schemas import Basis, Label, Modality, Role, Verdict
 from shared.settings import Settings
 from tests.integration.api.support import Api
 from tests.support.ended import ended, version_of
@@ -20,6 +19,7 @@ from tests.support.versions import tiny
 
 COUGH = Modality.COUGH
 DAY = 86_400
+PRESENT, ABSENT = Label.PRESENT, Label.ABSENT
 WIDE, NARROW = {"centroid": 2600.0, "edge": 9000.0}, {"centroid": 700.0, "edge": 1900.0}
 
 
@@ -106,12 +106,11 @@ def test_an_alert_is_raised_once_kept_between_the_limits_and_cleared_after_two_w
 
 
 def test_a_site_is_told_where_the_hospital_as_a_whole_is_calm(api: Api, served: Any) -> None:
-    for site, count in (("A", 400), ("B", 60)):
-        served(count, WIDE, site=site, ago=9 * DAY)
-    served(400, WIDE, site="A")
+    for site in ("A", "B"):
+        served(60, WIDE, site=site, ago=9 * DAY)
+    served(1600, WIDE, site="A")
     served(50, NARROW, site="B")
-    settings = api.settings.changed(drift_reference=60)
-    assert looked(settings) == 2
+    assert looked(api.settings) == 2
     alerts = api.client(Role.ADMIN).get("/v1/alerts").json()["alerts"]
     assert {(alert["site"], alert["device"]) for alert in alerts} == {("B", None)}
 
@@ -177,31 +176,33 @@ def test_an_alert_holds_a_promotion_until_it_is_seen(api: Api, served: Any, tmp_
 def test_verdicts_say_how_right_the_decisions_were(api: Api, hospital: Hospital, version: UUID) -> None:
     decisions = ["flagged"] * 12 + ["not_flagged"] * 12 + ["refer"] * 2
     jobs = ended(api.database, hospital, version, [{"decision": decision} for decision in decisions], COUGH)
-    verdicts = [("agree", None)] * 8 + [("disagree", None)] * 4 + [("agree", None)] * 10 + [("disagree", "present")] * 2
-    _judge(api, hospital, jobs, [*verdicts, ("disagree", "absent"), ("unsure", None)])
+    labels = [PRESENT] * 8 + [ABSENT] * 4 + [ABSENT] * 10 + [PRESENT] * 2 + [ABSENT, None]
+    for job, decision, label in zip(jobs, decisions, labels, strict=True):
+        _judge(api, hospital, job, decision, label)
     rolled(api.settings)
-    [one] = api.client(Role.ADMIN).get("/v1/drift").json()["versions"]
-    told = one["feedback"]
+    told = _feedback(api)
     assert (told["judged"], told["unsure"], told["referred"], told["differing"]) == (26, 1, 1, 0)
     assert told["sensitivity"] == wilson(8, 10).model_dump()
     assert told["specificity"] == wilson(10, 14).model_dump()
     assert told["agreement"] == wilson(18, 24).model_dump()
     assert told["note"].startswith("Verification bias")
-    _judge(api, hospital, jobs[:1], [("disagree", None)])
+    _judge(api, hospital, jobs[0], "flagged", ABSENT, "zoe")
+    assert _feedback(api)["sensitivity"] == wilson(7, 9).model_dump(), "readers differ: it counts nowhere"
+    assert _feedback(api)["differing"] == 1
+
+
+def _feedback(api: Api) -> Any:
     [one] = api.client(Role.ADMIN).get("/v1/drift").json()["versions"]
-    assert one["feedback"]["sensitivity"] == wilson(7, 9).model_dump(), (
-        "a reader's latest verdict is the one that counts"
-    )
+    return one["feedback"]
 
 
-def _judge(api: Api, hospital: Hospital, jobs: list[UUID], verdicts: list[tuple[str, str | None]]) -> None:
-    rows = [
-        {"tenant_id": hospital.tenant_id, "principal_id": hospital.principal_id, "job_id": job, "verdict": verdict,
-         "label": label, "basis": "pcr"}
-        for job, (verdict, label) in zip(jobs, verdicts, strict=True)
-    ]  # fmt: skip
+def _judge(api: Api, hospital: Hospital, job: UUID, decision: str, label: Label | None, person: str = "ada") -> None:
+    """A reader says whether the finding is there, or that it cannot be told."""
+    agrees = label is {"flagged": PRESENT, "not_flagged": ABSENT}.get(decision)
+    verdict = Verdict.UNSURE if label is None else Verdict.AGREE if agrees else Verdict.DISAGREE
+    reader = judging.Reader(hospital.tenant_id, hospital.principal_id, person)
     with api.database.begin() as session:
-        session.execute(insert(Feedback), rows)
+        judging.give(session, reader, job, judging.Opinion(verdict, Basis.PCR, False, label))
 
 
 def _later(api: Api, seconds: int) -> None:
