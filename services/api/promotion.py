@@ -20,6 +20,7 @@ from shared.db.tables import Version
 from shared.deployments import Why
 from shared.errors import Conflict, Forbidden
 from shared.schemas import Modality
+from shared.sentences import Language, speaking
 
 
 class GatesNotPassed(Conflict):
@@ -74,8 +75,9 @@ class Promotion:
             raise moves.as_precondition(conflict) from conflict
         proof = await preparation(session, self._gateway.settings, self.modality, version)
         proof.require()
-        found = await weighed(session, self._gateway, self.caller, version, proof)
-        self._require(found)
+        self._require(await weighed(session, self._gateway, self.caller, version, proof))
+        with speaking(Language.ENGLISH):  # what is stored
+            found = await weighed(session, self._gateway, self.caller, version, proof)
         return {**proof.evidence, "gates": [gate.model_dump() for gate in found], "override": self.override}
 
     def _require(self, found: list[Gate]) -> None:

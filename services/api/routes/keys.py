@@ -136,6 +136,15 @@ async def revoke(request: Request, caller: Signed, key_id: UUID) -> Response:
     return Response(status_code=204)
 
 
+def may_give(request: Request, caller: Caller, role: Role) -> bool:
+    """Whether this administrator may give a role to somebody."""
+    try:
+        _require_his_to_give(caller, [role], of(request).settings)
+    except Forbidden:
+        return False
+    return True
+
+
 def _require_his_to_give(caller: Caller, roles: list[Role], settings: Settings) -> None:
     """Nobody makes himself, or somebody else, more than he is. Raises Forbidden."""
     more = set(roles) - _GIVEN_FREELY

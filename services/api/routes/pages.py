@@ -9,7 +9,7 @@ from services.api import explaining, reading
 from services.api.auth import Signed
 from services.api.gateway import of
 from services.api.problems import request_id
-from services.api.routes import language, page_actions, sign_in, static
+from services.api.routes import admin, language, page_actions, sign_in, static
 from services.api.web.problem import problem_page
 from services.api.web.reader import Reader
 from services.api.web.render import page
@@ -21,9 +21,9 @@ router = APIRouter(include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
-    """Hang the pages' own parts into the application: sign-in, language, actions, static files, problems as pages."""
+    """Hang the pages' own parts into the application: sign-in, actions, administration, files, problems as pages."""
     app.state.problem_page = problem_page
-    for part in (sign_in.router, language.router, page_actions.router, static.router):
+    for part in (sign_in.router, language.router, page_actions.router, static.router, *admin.ROUTERS):
         app.include_router(part)
 
 

@@ -83,7 +83,7 @@ async def start(request: Request, caller: Signed, body: RunRequest) -> Response:
         session.add(run)
         await session.flush()
         await session.execute(audit.event(caller, "training.start", "training_run", str(run_id), request_id(request)))
-        view = await _read(gateway, session, caller, run_id)
+        view = await read(gateway, session, caller, run_id)
     gateway.wake(TRAINING)
     return _answer(request, view, 202)
 
@@ -113,11 +113,11 @@ async def one(request: Request, caller: Signed, run_id: UUID, seconds: Wait) -> 
     """At once, or as soon as it has ended when the caller prefers to wait."""
     gateway = of(request)
     async with gateway.begin() as session:
-        view = await _read(gateway, session, caller, run_id)
-    if seconds and _is_open(view):
+        view = await read(gateway, session, caller, run_id)
+    if seconds and is_open(view):
         await gateway.run_watcher.wait(run_id, seconds)
         async with gateway.begin() as session:
-            view = await _read(gateway, session, caller, run_id)
+            view = await read(gateway, session, caller, run_id)
     return _answer(request, view, headers=applied(seconds))
 
 
@@ -149,7 +149,7 @@ async def _change(
         changed = (await session.execute(statement)).one_or_none()
         if changed is not None and action == "training.retry":
             await session.execute(training.forget_points(run_id))
-        view = await _read(gateway, session, caller, run_id)
+        view = await read(gateway, session, caller, run_id)
         if changed is None:
             raise Conflict(_REFUSALS[action])
         await session.execute(audit.event(caller, action, "training_run", str(run_id), request_id(request)))
@@ -158,8 +158,8 @@ async def _change(
     return _answer(request, view, status)
 
 
-async def _read(gateway: Gateway, session: AsyncSession, caller: Caller, run_id: UUID) -> RunView:
-    """Raises NotFound: unknown, or another tenant's."""
+async def read(gateway: Gateway, session: AsyncSession, caller: Caller, run_id: UUID) -> RunView:
+    """A run with its curve. Raises NotFound: unknown, or another tenant's."""
     row = (await session.execute(training.visible(caller.tenant_id).where(TrainingRun.id == run_id))).one_or_none()
     if row is None:
         raise NotFound
@@ -171,12 +171,13 @@ def _answer(request: Request, view: RunView, status: int = 200, headers: dict[st
     every = {**(headers or {})}
     if status == 202:
         every["Location"] = view.links["self"]
-    if _is_open(view):
+    if is_open(view):
         every["Retry-After"] = _RETRY_AFTER_S
     return replies.represented(request, view, status, every)
 
 
-def _is_open(view: RunView) -> bool:
+def is_open(view: RunSummary) -> bool:
+    """Whether a run has not ended."""
     return view.status in (RunState.QUEUED, RunState.RUNNING)
 
 

@@ -1,6 +1,6 @@
 """Who may open which page: rows (method, path) as in `services/api/roles.py`, which includes them."""
 
-from services.api.access import ANYBODY, PATIENT, PUBLIC, Table
+from services.api.access import ADMIN, ANYBODY, OVERSEER, PATIENT, PUBLIC, Table
 
 PAGES: Table = {
     ("GET", "/static/{name}"): PUBLIC,
@@ -19,4 +19,24 @@ PAGES: Table = {
     ("POST", "/jobs/{job_id}/explanation"): PATIENT,
     ("GET", "/versions"): ANYBODY,
     ("GET", "/versions/{sha256}"): ANYBODY,
+    ("GET", "/admin"): OVERSEER,
+    ("GET", "/admin/deployments"): OVERSEER,
+    ("GET", "/admin/deployments/{modality}"): OVERSEER,
+    ("GET", "/admin/deployments/{modality}/{action}"): ADMIN,
+    ("POST", "/admin/deployments/{modality}/{action}"): ADMIN,
+    ("GET", "/admin/versions"): OVERSEER,
+    ("GET", "/admin/training"): OVERSEER,
+    ("POST", "/admin/training"): ADMIN,
+    ("GET", "/admin/training/{run_id}"): OVERSEER,
+    ("POST", "/admin/training/{run_id}/cancel"): ADMIN,
+    ("POST", "/admin/training/{run_id}/retry"): ADMIN,
+    ("GET", "/admin/system"): OVERSEER,
+    ("GET", "/admin/webhooks"): OVERSEER,
+    ("POST", "/admin/webhooks"): ADMIN,
+    ("GET", "/admin/webhooks/{webhook_id}"): OVERSEER,
+    ("POST", "/admin/webhooks/{webhook_id}"): ADMIN,
+    ("GET", "/admin/keys"): OVERSEER,
+    ("POST", "/admin/keys"): ADMIN,
+    ("POST", "/admin/keys/{key_id}/revoke"): ADMIN,
+    ("GET", "/admin/audit"): OVERSEER,
 }

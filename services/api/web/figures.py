@@ -53,6 +53,14 @@ def seconds(count: float) -> str:
     return f"{count / 60:.0f} min" if count < 7200 else f"{count / 3600:.1f} h"
 
 
+def age(milliseconds: float) -> str:
+    """A long duration with a unit that fits it."""
+    seconds = milliseconds / 1000
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def size(count: int) -> str:
     """A size in bytes with a unit that fits it."""
     if count < _KIB:
@@ -83,6 +91,7 @@ FILTERS = {
     "of_hundred": of_hundred,
     "instant": instant,
     "duration": duration,
+    "age": age,
     "seconds": seconds,
     "size": size,
     "short": short,

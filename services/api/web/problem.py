@@ -25,6 +25,8 @@ def problem_page(request: Request, problem: Problem) -> Response:
         return RedirectResponse(f"/sign-in?next={quote(_here(request))}", status_code=303)
     caller = getattr(request.state, "caller", None)
     reader = Reader.of(caller) if caller else None
+    if problem.code == "forbidden" and request.url.path == "/" and (start := _start(reader)):
+        return RedirectResponse(start.href, status_code=303)  # where a sign-in leads who sees no patients
     return page(
         "error.html",
         problem.status,
@@ -58,7 +60,14 @@ def _actions(problem: Problem, reader: Reader | None) -> list[Action]:
     if problem.status == 401:
         return [Action("/sign-in", say("page.sign_in"))]
     if reader and not reader.clinical:
-        start = next((places[0] for places in reader.menu.values()), None)
-        opens = [Action(start.href, say(f"admin.nav.{start.here}"))] if start else []
-        return [*opens, Action("/versions", say("page.versions"))]
+        start = _start(reader)
+        return [*([start] if start else []), Action("/versions", say("page.versions"))]
     return [Action("/", say("page.to_worklist"))]
+
+
+def _start(reader: Reader | None) -> Action | None:
+    """The first page of the menu of somebody who sees no patients."""
+    if reader is None or reader.clinical:
+        return None
+    first = next((places[0] for places in reader.menu.values()), None)
+    return Action(first.href, say(f"admin.nav.{first.here}")) if first else None

@@ -17,6 +17,11 @@ class Reader(NamedTuple):
     roles: frozenset[Role] = frozenset()
 
     @property
+    def changes(self) -> bool:
+        """Whether they may change what the pages for administrators show; an auditor only reads."""
+        return Role.ADMIN in self.roles
+
+    @property
     def menu(self) -> dict[str, list[Place]]:
         """Where they can go beside the worklist and the versions, by group."""
         return menu(self.roles)
