@@ -38,6 +38,7 @@ class Site:
 
     base: str
     database: Database
+    settings: Settings
 
     def link(self, *roles: Role, tenant: str = "north") -> str:
         """A one-time sign-in link for a person with these roles."""
@@ -69,7 +70,7 @@ def site(
             open_deployment(session, publish(session, artefact, "test"), "test")
     with process(settings, "services.api", folder / "api.log"), worker(settings, database, folder / "worker.log"):
         wait_for(lambda: _answers(settings.base_url), 60, "the gateway answers")
-        yield Site(settings.base_url, database)
+        yield Site(settings.base_url, database, settings)
     database.close()
 
 

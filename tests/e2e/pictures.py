@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -28,10 +29,14 @@ FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 MOST_BYTES = 120_000
 
 
+def modules() -> list[ModuleType]:
+    """The modules with scenes, by name."""
+    return [import_module(f"{scenes.__name__}.{found.name}") for found in iter_modules(scenes.__path__)]
+
+
 def every() -> list[Scene]:
     """The scenes of all modules, in the order of their names."""
-    modules = [import_module(f"{scenes.__name__}.{found.name}") for found in iter_modules(scenes.__path__)]
-    return [scene for module in modules for scene in module.SCENES]
+    return [scene for module in modules() for scene in module.SCENES]
 
 
 def main(names: Sequence[str]) -> None:
@@ -39,6 +44,9 @@ def main(names: Sequence[str]) -> None:
     wanted = [scene for scene in every() if not names or scene.name in names]
     with tempfile.TemporaryDirectory() as home, Stack(_settings(Path(home)), print) as stack:
         database = Database(stack.settings)
+        for module in modules():
+            if hasattr(module, "prepare") and set(module.SCENES) & set(wanted):
+                module.prepare(stack.settings, database)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
             tabs: dict[Role, Page] = {}
@@ -55,7 +63,7 @@ def main(names: Sequence[str]) -> None:
 def save(page: Page, name: str) -> None:
     """What the page shows, in light and dark, as small files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.activeElement?.blur()")
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))

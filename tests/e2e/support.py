@@ -1,5 +1,6 @@
 """What every flow in a browser needs: signing in with roles, accessibility faults in light and dark, the keyboard."""
 
+import re
 from typing import TYPE_CHECKING
 
 from axe_playwright_python.sync_playwright import Axe
@@ -19,7 +20,7 @@ def sign_in(page: Page, site: "Site", *roles: Role, tenant: str = "north") -> Pa
     page.context.clear_cookies(name="thoracle_session")
     page.goto(site.link(*roles, tenant=tenant))
     page.locator("main form button.primary").click()
-    page.wait_for_url(site.base + "/")
+    page.wait_for_url(re.compile(f"^{re.escape(site.base)}/(admin)?$"))
     return page
 
 

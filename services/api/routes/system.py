@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.auth import Signed
 from services.api.gateway import of
-from services.api.problems import request_id
 from services.api.routes import health
 from services.api.routes.health import Ready
-from shared.db.statements import audit, versions, waiting
 from shared.db.statements import system as statements
+from shared.db.statements import versions, waiting
 from shared.db.tables import PRIORITY_RANK
 from shared.schemas import Modality, Priority
 
@@ -100,7 +99,6 @@ async def system(request: Request, caller: Signed) -> System:
     async with gateway.begin() as session:
         rows = (await session.execute(statements.workers(gateway.settings.lease_s))).all()
         names = await _names(session, rows)
-        await session.execute(audit.event(caller, "system.read", "system", None, request_id(request)))
         counted = await _counted(session, caller.tenant_id)
     return System(engines=engines, workers=[_worker(row, names) for row in rows], **counted)
 

@@ -1,4 +1,5 @@
-"""Pages as the documentation shows them: each module has SCENES, in the order in which they are to be made.
+"""Pages as the documentation shows them: each module has SCENES, in the order in which they are to be made,
+and perhaps a function `prepare(settings, database)` that makes what they show.
 
 `python -m tests.e2e.pictures` makes `docs/pictures/NAME.png` and `NAME-dark.png` of each.
 """
