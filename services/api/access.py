@@ -12,6 +12,6 @@ ANYBODY: Access = frozenset(Role)  # whoever is signed in
 PATIENT: Access = frozenset({Role.SUBMITTER, Role.CLINICIAN})  # an administrator as such sees no patient data
 JUDGE: Access = frozenset({Role.CLINICIAN})
 JUDGES: Access = frozenset({Role.CLINICIAN, Role.ADMIN})
-JUDGED: Access = frozenset({Role.SUBMITTER, Role.CLINICIAN, Role.ADMIN})  # an administrator sees no words of a reader
+WAITING: Access = frozenset({Role.CLINICIAN, Role.ADMIN, Role.AUDITOR})  # who looks after the service sees no patient
 ADMIN: Access = frozenset({Role.ADMIN})
 OVERSEER: Access = frozenset({Role.ADMIN, Role.AUDITOR})  # looks after the service; an auditor changes nothing

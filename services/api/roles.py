@@ -1,6 +1,6 @@
 """Who may call what. Deny by default: a route without a row here is refused, and a test says which one it is."""
 
-from services.api.access import ADMIN, ANYBODY, JUDGE, JUDGED, JUDGES, OVERSEER, PATIENT, PUBLIC, Table
+from services.api.access import ADMIN, ANYBODY, JUDGE, JUDGES, OVERSEER, PATIENT, PUBLIC, WAITING, Table
 from services.api.web.access import PAGES
 
 ROLES: Table = {
@@ -21,10 +21,10 @@ ROLES: Table = {
     ("GET", "/v1/jobs/{job_id}/renditions/{kind}"): PATIENT,
     ("POST", "/v1/jobs/{job_id}/feedback"): JUDGE,
     ("GET", "/v1/jobs/{job_id}/feedback"): PATIENT,
-    ("GET", "/v1/feedback"): JUDGED,
+    ("GET", "/v1/feedback"): ANYBODY,  # without patients; a reader's words are for PATIENT alone
     ("DELETE", "/v1/feedback/{feedback_id}"): JUDGES,
-    ("GET", "/v1/adjudications"): JUDGES,
-    ("GET", "/v1/adjudications/{adjudication_id}"): JUDGES,
+    ("GET", "/v1/adjudications"): WAITING,
+    ("GET", "/v1/adjudications/{adjudication_id}"): WAITING,
     ("POST", "/v1/adjudications/{adjudication_id}/verdict"): JUDGE,
     ("GET", "/v1/jobs/{job_id}/explanation"): PATIENT,
     ("POST", "/v1/batches"): PATIENT,

@@ -9,7 +9,7 @@ from services.api import explaining, reading
 from services.api.auth import Signed
 from services.api.gateway import of
 from services.api.problems import request_id
-from services.api.routes import admin, language, page_actions, sign_in, static
+from services.api.routes import admin, feedback, judging_pages, language, page_actions, sign_in, static
 from services.api.web.problem import problem_page
 from services.api.web.reader import Reader
 from services.api.web.render import page
@@ -23,7 +23,8 @@ router = APIRouter(include_in_schema=False)
 def install(app: FastAPI) -> None:
     """Hang the pages' own parts into the application: sign-in, actions, administration, files, problems as pages."""
     app.state.problem_page = problem_page
-    for part in (sign_in.router, language.router, page_actions.router, static.router, *admin.ROUTERS):
+    own = (sign_in.router, language.router, page_actions.router, judging_pages.router, static.router)
+    for part in (*own, *admin.ROUTERS):
         app.include_router(part)
 
 
@@ -42,7 +43,8 @@ async def job(request: Request, caller: Signed, job_id: UUID) -> Response:
     if view.result:
         version = await find_version(gateway, caller.tenant_id, view.result.version.sha256)
         why = await explaining.look(gateway, caller, job_id)
-    return page("job.html", reader=Reader.of(caller), job=view, version=version, why=why)
+    said = (await feedback.of_job(request, caller, job_id)).feedback if view.result else []
+    return page("job.html", reader=Reader.of(caller), job=view, version=version, why=why, said=said)
 
 
 @router.get("/versions")

@@ -1,6 +1,6 @@
 """Who may open which page: rows (method, path) as in `services/api/roles.py`, which includes them."""
 
-from services.api.access import ADMIN, ANYBODY, OVERSEER, PATIENT, PUBLIC, Table
+from services.api.access import ADMIN, ANYBODY, JUDGE, OVERSEER, PATIENT, PUBLIC, Table
 
 PAGES: Table = {
     ("GET", "/static/{name}"): PUBLIC,
@@ -17,6 +17,13 @@ PAGES: Table = {
     ("POST", "/jobs/{job_id}/cancel"): PATIENT,
     ("POST", "/jobs/{job_id}/retry"): PATIENT,
     ("POST", "/jobs/{job_id}/explanation"): PATIENT,
+    ("POST", "/jobs/{job_id}/feedback"): JUDGE,
+    ("POST", "/jobs/{job_id}/feedback/{feedback_id}/withdraw"): JUDGE,
+    ("GET", "/second-reading"): JUDGE,
+    ("GET", "/second-reading/{adjudication_id}"): JUDGE,
+    ("POST", "/second-reading/{adjudication_id}"): JUDGE,
+    ("GET", "/admin/feedback"): OVERSEER,
+    ("POST", "/admin/feedback/{feedback_id}/withdraw"): ADMIN,
     ("GET", "/versions"): ANYBODY,
     ("GET", "/versions/{sha256}"): ANYBODY,
     ("GET", "/admin"): OVERSEER,

@@ -21,6 +21,7 @@ _GROUPS: Mapping[str, tuple[Place, ...]] = {
         Place("deployments", "/admin/deployments"),
         Place("side_by_side", "/admin/versions"),
         Place("training", "/admin/training"),
+        Place("feedback", "/admin/feedback"),
     ),
     "service": (
         Place("system", "/admin/system"),

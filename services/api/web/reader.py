@@ -17,6 +17,11 @@ class Reader(NamedTuple):
     roles: frozenset[Role] = frozenset()
 
     @property
+    def judges(self) -> bool:
+        """Whether they may give verdicts."""
+        return Role.CLINICIAN in self.roles
+
+    @property
     def changes(self) -> bool:
         """Whether they may change what the pages for administrators show; an auditor only reads."""
         return Role.ADMIN in self.roles
