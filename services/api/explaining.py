@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -92,7 +93,7 @@ def _view(row: JobRow, found: ResultExplanation, base_url: str) -> Explanation:
     values = dict(reasoning)
     if reasoning.contributions is not None:
         values["contributions"] = [
-            one.model_copy(update={"label": say(f"feature.{one.code}", **one.values)})
+            one.model_copy(update={"label": say(f"feature.{one.code}", **_plain(one.values))})
             for one in reasoning.contributions
         ]
     return Explanation(
@@ -106,6 +107,13 @@ def _view(row: JobRow, found: ResultExplanation, base_url: str) -> Explanation:
         made_at=found.made_at,
         links=_links(row, reasoning, base_url),
     )
+
+
+def _plain(values: Mapping[str, float | str]) -> dict[str, float | str]:
+    """JSON knows no whole numbers; readers do."""
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in values.items()
+    }
 
 
 def _said(reasoning: Reasoning, modality: Modality) -> str:

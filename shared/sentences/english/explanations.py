@@ -80,5 +80,6 @@ SENTENCES = {
     "page.why.random": "The same in random orders",
     "page.why.range": "{mean} ({low} to {high}, {orders} orders)",
     "page.why.passes": "Inputs computed",
+    "page.why.cropped": "What lies outside the coloured field, the version did not see.",
     "page.why.span": "The map covers {from_s} to {to_s} s and up to {hertz} Hz.",
 }
