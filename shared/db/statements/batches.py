@@ -27,14 +27,15 @@ _ID = PG_UUID(as_uuid=True)
 # The active version of every modality, as the claim would choose it for this tenant.
 _MAKE = text(
     """
-    INSERT INTO batches (id, tenant_id, principal_id, key, client_ref, pinned)
-    SELECT :id, :tenant, :principal, :key, :client_ref, COALESCE(jsonb_object_agg(modality, active_id), '{}')
+    INSERT INTO batches (id, tenant_id, principal_id, key, client_ref, comparison_id, pinned)
+    SELECT :id, :tenant, :principal, :key, :client_ref, :comparison,
+           COALESCE(jsonb_object_agg(modality, active_id), '{}')
     FROM (SELECT DISTINCT ON (modality) modality, active_id FROM deployments
           WHERE tenant_id = :tenant OR tenant_id IS NULL ORDER BY modality, tenant_id NULLS LAST) AS active
     WHERE active_id IS NOT NULL
     ON CONFLICT (principal_id, key) DO NOTHING
     """
-).bindparams(*(bindparam(name, type_=_ID) for name in ("id", "tenant", "principal")))
+).bindparams(*(bindparam(name, type_=_ID) for name in ("id", "tenant", "principal", "comparison")))
 
 _COLUMNS = """
     id uuid, item text, modality text, priority smallint, requested_id uuid, study text, sha256 text, media_type text,
@@ -54,10 +55,10 @@ _FILL = text(
     job AS (
         INSERT INTO jobs (id, tenant_id, principal_id, batch_id, item, study_id, modality, priority, requested_id,
                           size_bytes, client_ref, subject_id, site, device, acquired_at, age_years, sex, view,
-                          not_before, not_after)
+                          not_before, not_after, comparison_id)
         SELECT i.id, :tenant, :principal, :batch, i.item, study.id, i.modality, i.priority, i.requested_id,
                i.size_bytes, i.client_ref, i.subject_id, i.site, i.device, i.acquired_at, i.age_years, i.sex, i.view,
-               i.not_before, i.not_after
+               i.not_before, i.not_after, (SELECT comparison_id FROM batches WHERE id = :batch)
         FROM item i LEFT JOIN study ON study.external_id = i.study
     ),
     event AS (
@@ -123,9 +124,9 @@ _RETRY = text(
 ).bindparams(bindparam("batch", type_=_ID), bindparam("tenant", type_=_ID), most=SLICE)
 
 
-def make(**values: Any) -> TextClause:
+def make(*, comparison: UUID | None = None, **values: Any) -> TextClause:
     """Make a batch, unless its principal's key has made one: id, tenant, principal, key, client_ref."""
-    return _MAKE.bindparams(**values)
+    return _MAKE.bindparams(comparison=comparison, **values)
 
 
 def of_key(principal: UUID, key: str) -> Select[Batch]:

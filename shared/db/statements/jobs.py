@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import aliased, defer
 
@@ -163,7 +163,7 @@ def visible(tenant: UUID) -> Select[*tuple[Any, ...]]:
 
 
 def page(tenant: UUID, wanted: Wanted, limit: int) -> Select[*tuple[Any, ...]]:
-    """A page of a tenant's jobs, newest first."""
+    """A page of a tenant's jobs, newest first. Those that only compare versions are on none."""
     return visible(tenant).where(*_conditions(wanted)).order_by(Job.id.desc()).limit(limit)
 
 
@@ -172,6 +172,17 @@ def count(tenant: UUID, wanted: Wanted, most: int) -> Select[int]:
     found = select(Job.id).outerjoin(Study, Study.id == Job.study_id)
     return select(func.count()).select_from(
         found.where(Job.tenant_id == tenant, *_conditions(wanted)).limit(most).subquery()
+    )
+
+
+def among_inputs(tenant: UUID, wanted: Wanted) -> Select[str, UUID]:
+    """Every input of these jobs once, with the latest of the jobs that sent it."""
+    found = select(JobInput.sha256, JobInput.job_id).join(Job, Job.id == JobInput.job_id)
+    return (
+        found.ext(distinct_on(JobInput.sha256))
+        .outerjoin(Study, Study.id == Job.study_id)
+        .where(Job.tenant_id == tenant, JobInput.position == 0, *_conditions(wanted))
+        .order_by(JobInput.sha256, JobInput.job_id.desc())
     )
 
 
@@ -246,7 +257,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.version is not None:
         answered = select(Version.id).where(or_(Version.sha256 == wanted.version, Version.name == wanted.version))
         conditions.append(Job.version_id.in_(answered))
-    return conditions + _bounds(wanted)
+    return [Job.comparison_id.is_(None), *conditions, *_bounds(wanted)]
 
 
 def _bounds(wanted: Wanted) -> list[ColumnElement[bool]]:

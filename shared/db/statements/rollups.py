@@ -46,13 +46,13 @@ _ROLL = text(
     WITH edge(measure, edges, places) AS (VALUES {_bins()}),
     ended AS MATERIALIZED (
         SELECT id, ended_in, tenant_id, modality, version_id, COALESCE(site, '') AS site,
-               COALESCE(device, '') AS device, state, finished_at
+               COALESCE(device, '') AS device, state, finished_at, comparison_id
         FROM jobs
         WHERE (ended_in, id) > (:ended_in, :job) AND ended_in < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
         ORDER BY ended_in, id LIMIT :most
     ),
     counted AS MATERIALIZED (
-        SELECT * FROM ended WHERE version_id IS NOT NULL AND state <> 'cancelled'
+        SELECT * FROM ended WHERE version_id IS NOT NULL AND state <> 'cancelled' AND comparison_id IS NULL
     ),
     novelty AS MATERIALIZED (
         SELECT id, (card #>> '{{novelty,threshold}}')::float8 AS most

@@ -39,7 +39,7 @@ _TAKE = text(
         FROM since JOIN jobs j ON j.version_id = since.active_id JOIN results r ON r.job_id = j.id
         WHERE j.finished_at >= GREATEST(since.at, now() - interval '1 day',
                                         CAST(:after AS timestamptz) - make_interval(secs => {_LATE_S}))
-          AND j.state = 'succeeded' AND r.reused_from IS NULL
+          AND j.state = 'succeeded' AND j.comparison_id IS NULL AND r.reused_from IS NULL
           AND ('x' || left(md5(j.id::text), 8))::bit(32)::bigint < :share * 4294967296
           AND NOT EXISTS (SELECT FROM shadow_results s WHERE s.job_id = j.id AND s.version_id = :version)
         ORDER BY j.finished_at LIMIT :most)

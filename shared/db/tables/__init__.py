@@ -1,6 +1,7 @@
 """Every table. Tenant on every row that holds or points to patient data; public ids are UUIDv7; times carry a zone."""
 
 from shared.db.tables.base import Base, new_id
+from shared.db.tables.comparisons import Comparison, ComparisonInput
 from shared.db.tables.drift import DriftAlert, Reference, Rollup, Watermark
 from shared.db.tables.explanations import ResultExplanation
 from shared.db.tables.judging import REASON_RANK, Adjudication, Feedback
@@ -34,6 +35,8 @@ __all__ = [
     "Batch",
     "BatchError",
     "Claim",
+    "Comparison",
+    "ComparisonInput",
     "Credential",
     "Delivery",
     "Deployment",

@@ -30,7 +30,8 @@ class Study(Base):
 class Batch(Base):
     """One bulk submission of many jobs, known by its sender's Idempotency-Key.
 
-    `pinned` names the version id that answers for each modality: what was active when the batch was accepted.
+    `pinned` names the version id that answers for each modality: what was active when the batch was accepted. The jobs
+    of a `comparison_id` only compare versions: they are on no worklist, tell nobody, and count nowhere else.
     """
 
     __tablename__ = "batches"
@@ -43,6 +44,7 @@ class Batch(Base):
     pinned: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = now()
     cancelled_at: Mapped[datetime | None]
+    comparison_id: Mapped[UUID | None] = mapped_column(ForeignKey("comparisons.id"))
 
 
 class BatchError(Base):
@@ -173,6 +175,7 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     ended_in: Mapped[int | None]
+    comparison_id: Mapped[UUID | None] = mapped_column(ForeignKey("comparisons.id"))  # its batch's
 
 
 class JobInput(Base):

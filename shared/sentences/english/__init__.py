@@ -1,6 +1,7 @@
 """English: one file for each part of the service."""
 
 from shared.sentences.english import (
+    comparisons,
     deployments,
     drift,
     explanations,
@@ -22,6 +23,7 @@ from shared.sentences.english import (
 )
 
 SENTENCES: dict[str, str] = {
+    **comparisons.SENTENCES,
     **deployments.SENTENCES,
     **explanations.SENTENCES,
     **drift.SENTENCES,
