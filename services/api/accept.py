@@ -14,7 +14,7 @@ from services.api.idempotency import Repeatable
 from services.api.intake import Upload
 from services.api.looks import Shown
 from services.api.views import JobRow
-from shared.db.statements import audit, submissions, versions
+from shared.db.statements import submissions, versions
 from shared.db.tables import PRIORITY_RANK, Job, JobInput, Version, new_id
 from shared.errors import Conflict, TooLarge, Unavailable, Unprocessable, UnsupportedInput
 from shared.faults import fault
@@ -69,13 +69,19 @@ class Submission:
 
     async def _requested(self, session: AsyncSession, modality: Modality) -> Version | None:
         """The pinned version, if one was asked for, after reading the card of whichever will answer."""
-        version = await answering(session, self.caller.tenant_id, modality, self.upload.fields.version)
+        named = self.upload.fields.version
+        if named is None:
+            version = await self.gateway.actives.of(session, self.caller.tenant_id, modality)
+        else:
+            version = await pinnable(session, modality, named)
+        if version is None:
+            raise Unavailable("no_version")
         card = (await self.gateway.cards.of(session, [version.id]))[version.id]
         if self.upload.media_type not in read_by(card.input.media_types):
             raise UnsupportedInput
         if self.upload.size_bytes > card.input.max_bytes:
             raise TooLarge(limit_mb=card.input.max_bytes // 2**20)
-        return version if self.upload.fields.version else None
+        return version if named else None
 
     async def _insert(
         self, session: AsyncSession, job_id: UUID, modality: Modality, requested: Version | None, sha256: str
@@ -98,9 +104,8 @@ class Submission:
             **{name: getattr(fields, name) for name in _TOLD},
         }
         file = {"sha256": sha256, "media_type": self.upload.media_type}
-        made = await session.scalar(submissions.job(), {"input": new_id(), **job, **file})
-        entry = audit.row(self.caller, "job.submit", "job", str(job_id), self.request_id)
-        await session.execute(audit.added(), [entry])
+        audited = {"credential_id": self.caller.credential_id, "request_id": self.request_id}
+        made = await session.scalar(submissions.job(), {"input": new_id(), **job, **file, **audited})
         row = Job(**job, state=JobState.QUEUED, attempts=0, created_at=made)
         given = JobInput(**file, size_bytes=self.upload.size_bytes)
         return JobRow(row, given, None, fields.study_id, None, requested)
@@ -131,11 +136,16 @@ def fingerprint(fields: JobFields, sha256: str) -> str:
 
 async def answering(session: AsyncSession, tenant: UUID, modality: Modality, name: str | None) -> Version:
     """The named version, else the active one. Raises Unavailable, Unprocessable or Conflict: none, or recalled."""
-    if name is None:
-        active = await session.scalar(versions.active(), {"modality": modality, "tenant": tenant})
-        if active is None:
-            raise Unavailable("no_version")
-        return active
+    if name is not None:
+        return await pinnable(session, modality, name)
+    active = await session.scalar(versions.active(), {"modality": modality, "tenant": tenant})
+    if active is None:
+        raise Unavailable("no_version")
+    return active
+
+
+async def pinnable(session: AsyncSession, modality: Modality, name: str) -> Version:
+    """The version of this name or sha256, to answer a job. Raises Unprocessable or Conflict: none, or recalled."""
     version = await session.scalar(versions.named(modality, name))
     if version is None:
         raise Unprocessable("version_unknown")

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from services.api.aborts import Aborts
 from services.api.admission import Admission
-from services.api.cards import Cards
+from services.api.cards import Actives, Cards
 from services.api.drift.rolling import Rolling
 from services.api.looks import Looks
 from services.api.rates import Rates
@@ -34,6 +34,7 @@ class Gateway:
     watcher: Watcher = field(init=False)
     run_watcher: Watcher = field(init=False)
     cards: Cards = field(init=False)
+    actives: Actives = field(init=False)
     looks: Looks = field(init=False)
     admission: Admission = field(init=False)
     rates: Rates = field(init=False)
@@ -50,6 +51,7 @@ class Gateway:
         self.watcher = Watcher(self.engine)
         self.run_watcher = Watcher(self.engine, training.ended)
         self.cards = Cards()
+        self.actives = Actives()
         self.looks = Looks(self.engine, self.cards, self.settings.base_url)
         self.admission = Admission(self.settings, self.engine)
         self.rates = Rates(self.settings)

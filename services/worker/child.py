@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.worker.allocator import keep_memory
 from services.worker.confine import allow_processor, confine
 from shared.errors import InputRejected, ThoracleError
 from shared.schemas import Step
@@ -36,6 +37,7 @@ def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int,
     slots = SharedMemory(slots_name)
     assert slots.buf is not None
     memory = np.frombuffer(slots.buf, np.uint8)
+    keep_memory()
     confine(memory_bytes)
     try:
         while True:

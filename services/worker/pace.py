@@ -21,7 +21,7 @@ import numpy as np
 import structlog
 
 from shared.registry import Artefact, verify
-from shared.runtimes import Floats, Runtime, engines, golden_inputs, load
+from shared.runtimes import Floats, Runtime, cores, engines, golden_inputs, load
 from shared.schemas import Card
 from shared.settings import Settings
 
@@ -89,11 +89,6 @@ class Paces:
 def machine() -> dict[str, str]:
     """The kind of machine: processor, cores this process may use, engines. Two of a kind share their paces."""
     return {"processor": _processor(), "cores": str(cores()), **{name: _version(name) for name in _ENGINES}}
-
-
-def cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def most(settings: Settings, card: Card) -> int:

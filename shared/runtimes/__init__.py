@@ -1,5 +1,6 @@
 """Every way to run a version's graph. Input `input` float32 (n, *shape); outputs `score` (n,) and `distance` (n,)."""
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -60,6 +61,11 @@ def engines(contract: RuntimeContract) -> list[str]:
         accepted.append("cuda")
     found = dict.fromkeys([contract.engine, *accepted])
     return [engine for engine in found if engine != "cuda" or NVIDIA.exists()]
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def golden_inputs(artefact: Artefact) -> Floats:

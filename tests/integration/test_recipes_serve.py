@@ -39,7 +39,9 @@ def test_the_worker_decides_as_the_trainer(
             (job_id,) = hospital.submit(file.read_bytes(), media_type, made.recipe.modality, requested_id=version_id)
             expected[job_id] = (name, version_id, made.verdict(file))
     ids = list(expected)
-    with worker(settings, database, tmp_path / "worker.log") as running:
+    # Each version is timed and warmed for every size of group that can occur: few sizes, for 25 of them.
+    small = settings.model_copy(update={"group_size": 2, "predict_threads": 1})
+    with worker(small, database, tmp_path / "worker.log") as running:
         wait_for(
             lambda: hospital.states(ids) == {"succeeded": len(ids)}, _SECONDS,
             f"all answered: {hospital.states(ids)} {running.log.read_text()[-2000:]}",

@@ -1,10 +1,10 @@
-"""The rows of one submission: idempotency key, study, job, input, first event."""
+"""The rows of one submission: idempotency key, study, job, input, first event, audit."""
 
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, TextClause, bindparam, func, select, text
+from sqlalchemy import Select, Text, TextClause, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -33,7 +33,7 @@ _SUBMIT = text(
     f"""
     WITH job AS (
         INSERT INTO jobs (id, {", ".join(COLUMNS)}) VALUES (:id, {", ".join(f":{name}" for name in COLUMNS)})
-        RETURNING id, tenant_id, created_at
+        RETURNING id, tenant_id, principal_id, created_at
     ),
     event AS (
         INSERT INTO job_events (tenant_id, job_id, to_state, cause)
@@ -42,12 +42,17 @@ _SUBMIT = text(
     input AS (
         INSERT INTO job_inputs (id, tenant_id, job_id, sha256, size_bytes, media_type)
         SELECT :input, tenant_id, id, :sha256, :size_bytes, :media_type FROM job
+    ),
+    audit AS (
+        INSERT INTO audit_events (tenant_id, principal_id, credential_id, action, object_type, object_id, request_id)
+        SELECT tenant_id, principal_id, :credential_id, 'job.submit', 'job', id::text, :request_id FROM job
     )
     SELECT created_at FROM job
     """  # noqa: S608 - the names above, and nothing from outside
 ).bindparams(
     *(bindparam(name, type_=Job.__table__.c[name].type) for name in ("id", *COLUMNS)),
-    bindparam("input", type_=Job.__table__.c.id.type),
+    *(bindparam(name, type_=Job.__table__.c.id.type) for name in ("input", "credential_id")),
+    bindparam("request_id", type_=Text()),
 )
 
 _FORGET = text(
@@ -96,9 +101,10 @@ def study(tenant: UUID, external_id: str, subject_id: str | None) -> ReturningIn
 
 
 def job() -> TextClause:
-    """The job with its input and the first event of its life, in one round trip; returns when it was made.
+    """The job with its input, the first event of its life and who sent it, in one round trip; returns when it was made.
 
-    Executed with `input` (the id of the input), `id`, `sha256`, `media_type` and every column of `COLUMNS`.
+    Executed with `input` (the id of the input), `id`, `sha256`, `media_type`, `credential_id`, `request_id` and every
+    column of `COLUMNS`.
     """
     return _SUBMIT
 
