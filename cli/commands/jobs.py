@@ -1,16 +1,20 @@
-"""`thoracle jobs`: look at jobs, cancel one, try one again."""
+"""`thoracle jobs`: look at jobs, cancel one, try one again, run one again, write its outcome as a row."""
 
+import sys
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from cli.client import Client
+from cli.outcomes import Format
 from cli.output import Json, emit, explanation, facts, show, table, words
-from shared.schemas import JobState, Modality
+from shared.schemas import Decision, JobState, Modality, Priority, ReviewState
 from shared.settings import Settings
 
-app = typer.Typer(help="Look at jobs, cancel one, try one again.", no_args_is_help=True)
+app = typer.Typer(help="Look at jobs, cancel one, try one again, run one again.", no_args_is_help=True)
 
+Day = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 JobId = Annotated[str, typer.Argument(help="The job's id.")]
 
 
@@ -19,12 +23,37 @@ def list_(
     status: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
     modality: Annotated[Modality | None, typer.Option(help="Only this kind of input.")] = None,
     version: Annotated[str | None, typer.Option(help="Only jobs that this version answered.")] = None,
+    decision: Annotated[Decision | None, typer.Option(help="Only results that say this.")] = None,
+    review: Annotated[ReviewState | None, typer.Option(help="Only results so far reviewed.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Only jobs whose reference begins so.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only this patient's, by pseudonym.")] = None,
+    study: Annotated[str | None, typer.Option(help="Only this study's.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only from this site.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only of this batch.")] = None,
+    priority: Annotated[Priority | None, typer.Option(help="Only of this urgency.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=Day, help="Only accepted after this time, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=Day, help="Only accepted before this time, UTC.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
     json_: Json = False,
 ) -> None:
     """The newest jobs."""
+    wanted: dict[str, Any] = {
+        "status": status,
+        "modality": modality,
+        "version": version,
+        "decision": decision,
+        "review": review,
+        "client_ref_prefix": reference,
+        "subject_id": subject,
+        "study_id": study,
+        "site": site,
+        "batch": batch,
+        "priority": priority,
+        "created_after": since and f"{since.isoformat()}Z",
+        "created_before": until and f"{until.isoformat()}Z",
+    }
     with Client(Settings()) as client:
-        page = client.get("/v1/jobs", status=status, modality=modality, version=version, limit=limit)
+        page = client.get("/v1/jobs", **wanted, limit=limit)
     if json_:
         emit(page)
         return
@@ -54,6 +83,23 @@ def retry(job_id: JobId, json_: Json = False) -> None:
     with Client(Settings()) as client:
         job = client.call("POST", f"/v1/jobs/{job_id}/retry")
     _one(job, json_)
+
+
+@app.command("rerun")
+def rerun(job_id: JobId, json_: Json = False) -> None:
+    """The same input again as a new job, for the version that is active now."""
+    with Client(Settings()) as client:
+        job = client.call("POST", f"/v1/jobs/{job_id}/rerun")
+    _one(job, json_)
+
+
+@app.command("results")
+def results(
+    job_id: JobId, format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.CSV
+) -> None:
+    """A job's outcome as a row on standard output, with the columns of a batch's results."""
+    with Client(Settings()) as client:
+        sys.stdout.writelines(client.lines(f"/v1/jobs/{job_id}/results", format=format_))
 
 
 def _row(job: dict[str, Any]) -> list[object]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +12,6 @@ from services.api import reading
 from services.api.auth import Caller
 from services.api.gateway import Gateway
 from services.api.idempotency import Repeatable
-from services.api.intake import Upload
 from services.api.looks import Shown
 from services.api.views import JobRow
 from shared.db.statements import submissions, versions
@@ -21,9 +21,33 @@ from shared.faults import fault
 from shared.schemas import JobFields, JobState, Modality
 from shared.sentences import say
 from shared.sniff import modalities_of, read_by
+from shared.storage import Blob
 from shared.telemetry import JOBS_ACCEPTED
 
 _TOLD = ("client_ref", "subject_id", "site", "device", "acquired_at", "age_years", "view", "not_before", "not_after")
+
+
+class Input(Protocol):
+    """What a submission is of: an upload that is whole, or an input that the store has already."""
+
+    @property
+    def fields(self) -> JobFields:
+        """What its sender said about it."""
+
+    @property
+    def media_type(self) -> str:
+        """What kind of file it is."""
+
+    @property
+    def sha256(self) -> str:
+        """Its address."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file."""
+
+    async def commit(self) -> Blob:
+        """Make it durable."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +66,7 @@ class Submission:
 
     gateway: Gateway
     caller: Caller
-    upload: Upload
+    upload: Input
     key: str | None
     request_id: str | None
 
@@ -111,7 +135,7 @@ class Submission:
         return JobRow(row, given, None, fields.study_id, None, requested)
 
 
-def modality_of(upload: Upload) -> Modality:
+def modality_of(upload: Input) -> Modality:
     """The modality that was given, or the only one that the file can be. Raises Unprocessable, UnsupportedInput."""
     return possible_modality(upload.media_type, upload.fields.modality)
 

@@ -10,6 +10,7 @@ from services.api.gateway import Gateway
 from services.api.looks import Asked, Shown
 from services.api.views import JobRow, job_view, versions_of
 from shared.db.statements import audit, jobs
+from shared.db.statements.wanted import Wanted
 from shared.db.tables import Job
 from shared.errors import NotFound
 from shared.schemas import JobView
@@ -38,7 +39,7 @@ async def show(gateway: Gateway, session: AsyncSession, row: JobRow) -> Shown:
 
 
 async def page(
-    gateway: Gateway, caller: Caller, wanted: jobs.Wanted, limit: int, request_id: str | None
+    gateway: Gateway, caller: Caller, wanted: Wanted, limit: int, request_id: str | None
 ) -> tuple[list[JobView], bool]:
     """A page of jobs, whether more follow, and an audit row for each job that was shown."""
     async with gateway.begin() as session:

@@ -95,7 +95,7 @@ def job_view(row: JobRow, cards: Mapping[UUID, Card], base_url: str, outlook: Ou
         status=JobState(job.state),
         sentence=say(f"state.{job.state}"),
         modality=Modality(job.modality),
-        priority=_PRIORITIES[job.priority],
+        priority=priority_of(job),
         study_id=row.study,
         study=job.study_id,
         batch=job.batch_id,
@@ -119,6 +119,11 @@ def review(result: Result) -> Review:
     state = ReviewState(result.review or ReviewState.NONE)
     label = None if result.review_label is None else Label(result.review_label)
     return Review(state=state, label=label, at=result.reviewed_at)
+
+
+def priority_of(job: Job) -> Priority:
+    """A job's urgency by name."""
+    return _PRIORITIES[job.priority]
 
 
 def version_ref(version: Version) -> VersionRef:

@@ -1,4 +1,4 @@
-"""Makes the pictures of the pages: `python -m tests.e2e.pictures [NAME ...]`, on a Thoracle of its own.
+"""Makes pictures of the pages and docs/pages.md on a Thoracle of its own: `python -m tests.e2e.pictures [NAME ...]`.
 
 Everything shown is synthetic. A page is shown as the starter versions make it, in light and dark.
 """
@@ -25,8 +25,12 @@ from tests.e2e.conftest import FLAGS, find_chromium
 from tests.e2e.scenes import Scene
 from tests.e2e.support import SCHEMES
 
-FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+DOCS = Path(__file__).parents[2] / "docs"
+FOLDER = DOCS / "pictures"
 MOST_BYTES = 120_000
+_ABOUT = """Each page in light and dark, as `make pictures` makes them from a Thoracle of their own with its starter
+versions. All inputs are synthetic, made by a program; no picture or sound is of a patient. Every page says
+"Research use only. Not for diagnosis.", works by keyboard, on a tablet (820 pixels wide), in English and in Chinese."""
 
 
 def modules() -> list[ModuleType]:
@@ -37,6 +41,20 @@ def modules() -> list[ModuleType]:
 def every() -> list[Scene]:
     """The scenes of all modules, in the order of their names."""
     return [scene for module in modules() for scene in module.SCENES]
+
+
+def album() -> str:
+    """The page of the documentation that shows what has been made."""
+    lines = ["# Pages", "", _ABOUT]
+    for module in modules():
+        made = [scene for scene in module.SCENES if (FOLDER / f"{scene.name}.png").exists()]
+        lines += ["", f"## {(module.__doc__ or '').splitlines()[0].rstrip('.')}"]
+        for scene in made:
+            lines += ["", f"### {scene.caption or scene.name.replace('-', ' ').capitalize()}", ""]
+            lines.append(
+                f"![{scene.name}](pictures/{scene.name}.png) ![{scene.name}, dark](pictures/{scene.name}-dark.png)"
+            )
+    return "\n".join(lines) + "\n"
 
 
 def main(names: Sequence[str]) -> None:
@@ -54,10 +72,12 @@ def main(names: Sequence[str]) -> None:
                 if scene.role not in tabs:
                     links = sign_in_links(stack.settings, database)
                     tabs[scene.role] = _signed_in(browser, links[scene.role])
+                tabs[scene.role].context.clear_cookies(name="thoracle_language")
                 scene.open(tabs[scene.role], stack.settings.base_url)
                 save(tabs[scene.role], scene.name)
             browser.close()
         database.close()
+    (DOCS / "pages.md").write_text(album())
 
 
 def save(page: Page, name: str) -> None:

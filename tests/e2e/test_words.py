@@ -69,7 +69,9 @@ def job(status: JobState, **changes: Any) -> JobView:
 
 def shown(view: JobView, reason: str | None = None) -> str:
     version = SimpleNamespace(card=SimpleNamespace(limits=["Small data."]), recall_reason=reason)
-    return bytes(render.page("job.html", reader=READER, job=view, version=version).body).decode()
+    unasked = SimpleNamespace(state="absent", answer=None)
+    shown = render.page("job.html", reader=READER, job=view, version=version, why=unasked, said=[], earlier=[])
+    return bytes(shown.body).decode()
 
 
 @pytest.mark.parametrize("decision", list(Decision))

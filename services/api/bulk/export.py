@@ -67,7 +67,7 @@ async def pages(
             found = await session.execute(batches.ended(caller.tenant_id, batch, after, PAGE))
             rows = [JobRow.of(row) for row in found]
             cards = await gateway.cards.of(session, versions_of(rows))
-        yield [_flat(row, job_view(row, cards, gateway.settings.base_url)) for row in rows]
+        yield [flat(row, job_view(row, cards, gateway.settings.base_url)) for row in rows]
         if len(rows) < PAGE:
             return
         after = (rows[-1].job.ended_in or 0, rows[-1].job.id)
@@ -92,10 +92,11 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _flat(row: JobRow, view: JobView) -> Flat:
+def flat(row: JobRow, view: JobView) -> Flat:
+    """A job as one row; without a batch it has no cursor."""
     result, error = view.result, view.error
     values: Flat = {
-        "cursor": cursor.encode_pair(row.job.ended_in or 0, row.job.id),
+        "cursor": cursor.encode_pair(row.job.ended_in or 0, row.job.id) if row.job.batch_id else None,
         "job_id": str(view.id),
         "item": row.job.item,
         "client_ref": view.client_ref,

@@ -12,6 +12,9 @@ from services.api.routes import (
     feedback,
     health,
     inputs,
+    job_rerun,
+    job_results,
+    job_states,
     jobs,
     keys,
     lineage,
@@ -30,7 +33,10 @@ from services.api.routes import (
 
 ROUTERS = (
     submit.router,
+    job_states.router,
     jobs.router,
+    job_results.router,
+    job_rerun.router,
     batches.router,
     inputs.router,
     feedback.router,

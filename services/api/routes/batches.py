@@ -99,14 +99,19 @@ async def listed(
     return BatchPage(batches=shown, next=cursor.encode(shown[-1].id) if len(found) > limit else None)
 
 
-@router.get("/v1/batches/{batch_id}", summary="One batch with its counts", responses=replies.errors(404))
-async def one(request: Request, caller: Signed, batch_id: UUID) -> BatchView:
+@router.get(
+    "/v1/batches/{batch_id}",
+    response_model=BatchView,
+    summary="One batch with its counts",
+    responses={304: {"description": "You hold it already"}, **replies.errors(404)},
+)
+async def one(request: Request, caller: Signed, batch_id: UUID) -> Response:
     """Counts per state and the time left, as they are now."""
     gateway = of(request)
     async with gateway.begin() as session:
         shown = await view(session, caller.tenant_id, batch_id, gateway.settings.base_url)
         await session.execute(_event(request, caller, "batch.read", batch_id))
-    return shown
+    return replies.represented(request, shown)
 
 
 @router.delete("/v1/batches/{batch_id}", summary="Cancel what has not ended", responses=replies.errors(404))

@@ -16,9 +16,10 @@ from services.api.idempotency import Key, Repeatable
 from services.api.prefer import Wait, applied
 from services.api.problems import request_id
 from shared.db.statements import audit, jobs
+from shared.db.statements.wanted import Wanted
 from shared.db.tables import PRIORITY_RANK
 from shared.errors import Conflict, NotFound
-from shared.schemas import TERMINAL, JobState, JobView, Modality, Priority
+from shared.schemas import TERMINAL, Decision, JobState, JobView, Modality, Priority, ReviewState
 
 router = APIRouter(tags=["jobs"])
 
@@ -32,9 +33,14 @@ class JobFilter(BaseModel):
 
     status: list[JobState] = Field([], max_length=7)
     modality: Modality | None = None
+    decision: Decision | None = None
+    review: ReviewState | None = Field(None, description="`none`: has a result that nobody judged")
     study_id: Text | None = None
     client_ref: Text | None = None
+    client_ref_prefix: Text | None = Field(None, description="How your reference begins")
     subject_id: Text | None = None
+    site: Text | None = None
+    batch: UUID | None = None
     priority: Priority | None = None
     version: Text | None = Field(None, description="sha256 or name of the version that answered")
     created_after: AwareDatetime | None = None
@@ -42,14 +48,19 @@ class JobFilter(BaseModel):
     limit: int = Field(50, ge=1, le=200)
     cursor: Text | None = None
 
-    def wanted(self) -> jobs.Wanted:
+    def wanted(self) -> Wanted:
         """The same for the statement. Raises BadRequest for a cursor that is none of ours."""
-        return jobs.Wanted(
+        return Wanted(
             states=[str(state) for state in self.status],
             modality=self.modality,
+            decision=self.decision,
+            review=self.review,
             study=self.study_id,
             client_ref=self.client_ref,
+            client_ref_prefix=self.client_ref_prefix,
             subject_id=self.subject_id,
+            site=self.site,
+            batch=self.batch,
             priority=None if self.priority is None else PRIORITY_RANK[self.priority],
             version=self.version,
             created_after=self.created_after,

@@ -13,10 +13,9 @@ from services.api.auth import Signed
 from services.api.gateway import of
 from services.api.intake import Upload, received
 from services.api.problems import request_id
-from services.api.routes import jobs
+from services.api.routes import job_rerun, jobs
 from services.api.web.samples import sample
 from services.api.web.worklist import worklist
-from shared.db.statements.jobs import Wanted
 from shared.errors import Conflict, ThoracleError
 from shared.schemas import JobFields, Modality
 from shared.sentences import say
@@ -35,7 +34,7 @@ async def submit(request: Request, caller: Signed) -> Response:
     except ThoracleError as problem:
         if problem.status >= 500:
             raise
-        return await worklist(request, caller, Wanted(), problem=problem.detail, status=problem.status)
+        return await worklist(request, caller, problem=problem.detail, status=problem.status)
 
 
 @router.post("/samples")
@@ -67,6 +66,12 @@ async def explain(request: Request, caller: Signed, job_id: UUID) -> Response:
     with contextlib.suppress(Conflict):
         await explaining.ask(of(request), caller, job_id, request_id(request))
     return RedirectResponse(f"/jobs/{job_id}#why", status_code=303)
+
+
+@router.post("/jobs/{job_id}/rerun")
+async def rerun(request: Request, caller: Signed, job_id: UUID) -> Response:
+    """The same input again; the new study's page opens."""
+    return _to((await job_rerun.again(request, caller, job_id, None)).job_id)
 
 
 async def _accept(request: Request, caller: Signed, upload: Upload) -> Response:

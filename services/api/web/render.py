@@ -17,6 +17,7 @@ from shared.sentences import Language, language, say
 
 # As BCP 47 writes them; the catalogue is British English and simplified Chinese.
 TAGS = {Language.ENGLISH: "en-GB", Language.CHINESE: "zh-Hans"}
+MOST_SINGLE = 10  # files chosen at once that become a study each; more become a batch
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -61,6 +62,7 @@ def _environment() -> Environment:
         detail_lines=detail.lines,
         language=language,
         TAGS=TAGS,
+        MOST_SINGLE=MOST_SINGLE,
         MODALITIES=list(Modality),
         TERMINAL=TERMINAL,
     )

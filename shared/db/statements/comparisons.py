@@ -10,6 +10,7 @@ from sqlalchemy.orm import aliased
 
 from shared.db.statements import jobs
 from shared.db.statements.judged import VERDICTS
+from shared.db.statements.wanted import Wanted
 from shared.db.tables import Batch, Comparison, ComparisonInput, Job, JobInput, Result
 
 SLICE = 500
@@ -77,7 +78,7 @@ def page(tenant: UUID, before: UUID | None, limit: int) -> Select[Comparison]:
     return query if before is None else query.where(Comparison.id < before)
 
 
-def gather(tenant: UUID, comparison: UUID, wanted: jobs.Wanted) -> Insert:
+def gather(tenant: UUID, comparison: UUID, wanted: Wanted) -> Insert:
     """Take every input of the jobs that are wanted, once."""
     found = jobs.among_inputs(tenant, wanted).subquery()
     rows = select(literal(comparison), found.c.sha256, literal(tenant), found.c.job_id)

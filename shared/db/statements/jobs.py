@@ -1,8 +1,6 @@
 """Jobs as the gateway sees them: every statement about a patient's data names the tenant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import aliased, defer
 
+from shared.db.statements.wanted import Wanted, conditions
 from shared.db.tables import Job, JobInput, Result, Study, Version
 from shared.schemas import TERMINAL
 
@@ -141,22 +140,6 @@ _AMONG = _WHOLE.where(_PAIRED)
 _STATES = select(Job.tenant_id, Job.id, Job.state).where(_PAIRED)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which of a tenant's jobs a page shows; everything is optional."""
-
-    states: Sequence[str] = ()
-    modality: str | None = None
-    study: str | None = None
-    client_ref: str | None = None
-    subject_id: str | None = None
-    priority: int | None = None
-    version: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    before: UUID | None = None
-
-
 def visible(tenant: UUID) -> Select[*tuple[Any, ...]]:
     """A tenant's jobs with input, result, study id, answering and requested version (without their cards)."""
     return _WHOLE.where(Job.tenant_id == tenant)
@@ -164,14 +147,14 @@ def visible(tenant: UUID) -> Select[*tuple[Any, ...]]:
 
 def page(tenant: UUID, wanted: Wanted, limit: int) -> Select[*tuple[Any, ...]]:
     """A page of a tenant's jobs, newest first. Those that only compare versions are on none."""
-    return visible(tenant).where(*_conditions(wanted)).order_by(Job.id.desc()).limit(limit)
+    return visible(tenant).where(*conditions(wanted)).order_by(Job.id.desc()).limit(limit)
 
 
 def count(tenant: UUID, wanted: Wanted, most: int) -> Select[int]:
     """How many of a tenant's jobs these are; counting ends at `most`."""
-    found = select(Job.id).outerjoin(Study, Study.id == Job.study_id)
+    found = select(Job.id).outerjoin(Study, Study.id == Job.study_id).outerjoin(Result, Result.job_id == Job.id)
     return select(func.count()).select_from(
-        found.where(Job.tenant_id == tenant, *_conditions(wanted)).limit(most).subquery()
+        found.where(Job.tenant_id == tenant, *conditions(wanted)).limit(most).subquery()
     )
 
 
@@ -181,7 +164,8 @@ def among_inputs(tenant: UUID, wanted: Wanted) -> Select[str, UUID]:
     return (
         found.ext(distinct_on(JobInput.sha256))
         .outerjoin(Study, Study.id == Job.study_id)
-        .where(Job.tenant_id == tenant, JobInput.position == 0, *_conditions(wanted))
+        .outerjoin(Result, Result.job_id == Job.id)
+        .where(Job.tenant_id == tenant, JobInput.position == 0, *conditions(wanted))
         .order_by(JobInput.sha256, JobInput.job_id.desc())
     )
 
@@ -202,6 +186,11 @@ def among(pairs: Sequence[tuple[UUID, UUID]]) -> Select[*tuple[Any, ...]]:
 def states(pairs: Sequence[tuple[UUID, UUID]]) -> Select[UUID, UUID, str]:
     """Tenant, id and state of these jobs, each named with its tenant; nothing else of them."""
     return _STATES.params(_columns(pairs))
+
+
+def latest(tenant: UUID) -> Select[UUID]:
+    """The newest of a tenant's jobs that lists show."""
+    return select(Job.id).where(Job.tenant_id == tenant, Job.comparison_id.is_(None)).order_by(Job.id.desc()).limit(1)
 
 
 def ended(ids: Sequence[UUID]) -> Select[UUID]:
@@ -241,31 +230,3 @@ def workers_alive() -> TextClause:
 
 def _columns(pairs: Sequence[tuple[UUID, UUID]]) -> dict[str, list[UUID]]:
     return {"tenants": [tenant for tenant, _ in pairs], "jobs": [job for _, job in pairs]}
-
-
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
-    equal = {
-        Job.modality: wanted.modality,
-        Job.client_ref: wanted.client_ref,
-        Job.subject_id: wanted.subject_id,
-        Job.priority: wanted.priority,
-        Study.external_id: wanted.study,
-    }
-    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
-    if wanted.states:
-        conditions.append(Job.state.in_(wanted.states))
-    if wanted.version is not None:
-        answered = select(Version.id).where(or_(Version.sha256 == wanted.version, Version.name == wanted.version))
-        conditions.append(Job.version_id.in_(answered))
-    return [Job.comparison_id.is_(None), *conditions, *_bounds(wanted)]
-
-
-def _bounds(wanted: Wanted) -> list[ColumnElement[bool]]:
-    bounds: list[ColumnElement[bool]] = []
-    if wanted.created_after is not None:
-        bounds.append(Job.created_at > wanted.created_after)
-    if wanted.created_before is not None:
-        bounds.append(Job.created_at < wanted.created_before)
-    if wanted.before is not None:
-        bounds.append(Job.id < wanted.before)
-    return bounds

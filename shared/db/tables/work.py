@@ -133,6 +133,28 @@ class Job(Base):
         Index("ix_jobs_dead", "tenant_id", "id", postgresql_where=text("state = 'dead'")),
         Index("ix_jobs_claim_id", "claim_id", postgresql_where=text("claim_id IS NOT NULL")),
         Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
+        Index(
+            "ix_jobs_tenant_id_client_ref",
+            "tenant_id",
+            "client_ref",
+            "id",
+            postgresql_where=text("client_ref IS NOT NULL"),
+            postgresql_ops={"client_ref": "text_pattern_ops"},
+        ),
+        Index(
+            "ix_jobs_tenant_id_subject_id",
+            "tenant_id",
+            "subject_id",
+            "id",
+            postgresql_where=text("subject_id IS NOT NULL"),
+        ),
+        Index("ix_jobs_tenant_id_site", "tenant_id", "site", "id", postgresql_where=text("site IS NOT NULL")),
+        Index(
+            "ix_jobs_unanswered",
+            "tenant_id",
+            "id",
+            postgresql_where=text("state IN ('failed', 'rejected', 'cancelled', 'dead')"),
+        ),
         Index("ix_jobs_tenant_id_study_id", "tenant_id", "study_id", postgresql_where=text("study_id IS NOT NULL")),
         Index("uq_jobs_batch_id_item", "batch_id", "item", unique=True, postgresql_where=text("batch_id IS NOT NULL")),
         Index(
@@ -200,6 +222,14 @@ class Result(Base):
     """
 
     __tablename__ = "results"
+    __table_args__ = (
+        Index("ix_results_tenant_id_decision", "tenant_id", "decision", "job_id"),
+        Index(
+            "ix_results_tenant_id_review",
+            *("tenant_id", "review", "job_id"),
+            postgresql_where=text("review IS NOT NULL"),
+        ),
+    )
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))

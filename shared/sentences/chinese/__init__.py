@@ -3,9 +3,11 @@
 from shared.sentences.chinese import (
     deployments,
     drift,
+    explanations,
     inputs,
     judging,
     page_admin,
+    page_batches,
     page_job,
     page_judging,
     page_version,
@@ -21,9 +23,11 @@ from shared.sentences.chinese import (
 SENTENCES: dict[str, str] = {
     **deployments.SENTENCES,
     **drift.SENTENCES,
+    **explanations.SENTENCES,
     **inputs.SENTENCES,
     **judging.SENTENCES,
     **page_admin.SENTENCES,
+    **page_batches.SENTENCES,
     **page_job.SENTENCES,
     **page_judging.SENTENCES,
     **page_version.SENTENCES,

@@ -5,6 +5,7 @@ SENTENCES = {
     "page.nav": "主导航",
     "page.where": "当前位置",
     "page.worklist": "工作列表",
+    "page.batches": "批次",
     "page.versions": "模型版本",
     "page.language": "语言",
     "page.language.en": "English",

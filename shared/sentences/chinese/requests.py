@@ -53,7 +53,13 @@ SENTENCES = {
     "idempotency_mismatch": "此 Idempotency-Key 已用于另一个请求。请使用新的。",
     "idempotency_key_invalid": "Idempotency-Key 由 1 至 255 个可打印字符组成。",
     "job_not_cancellable": "只有仍在等待或运行的任务才能取消。",
+    "job_open": "此任务尚未结束。请在结束后再试。",
     "job_not_retryable": "只有失败或已放弃的任务才能重试。",
     "cursor_invalid": "该游标不是由我们给出的。请不带游标重新开始。",
     "sign_in_used": "此登录链接已用过或已过期。请索取新的链接。",
+    "holder_left": "{name} 已离开：不能再以此姓名签发任何内容。",
+    "holder_lacks_role": "{name} 在此没有角色 {roles}；密钥的权限不能超过持有人。请换一个名称。",
+    "role_not_yours": "您本人没有角色 {roles}，因此不能授予他人。",
+    "admin_by_operator": "此处启用版本须有两人参与，因此管理员须在服务所在的机器上建立："
+    "'thoracle keys create NAME --role admin'。",
 }

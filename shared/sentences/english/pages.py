@@ -5,6 +5,7 @@ SENTENCES = {
     "page.nav": "Main",
     "page.where": "Where you are",
     "page.worklist": "Worklist",
+    "page.batches": "Batches",
     "page.versions": "Model versions",
     "page.language": "Language",
     "page.language.en": "English",

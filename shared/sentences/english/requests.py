@@ -55,6 +55,7 @@ SENTENCES = {
     "idempotency_mismatch": "This Idempotency-Key was used before for a different request. Use a new key.",
     "idempotency_key_invalid": "An Idempotency-Key has 1 to 255 printable characters.",
     "job_not_cancellable": "Only a job that still waits or runs can be cancelled.",
+    "job_open": "This job has not ended yet. Ask again when it has.",
     "job_not_retryable": "Only a job that failed or was given up can be tried again.",
     "cursor_invalid": "The cursor is not one of ours. Start again without it.",
     "holder_left": "{name} has left: nothing can be issued under this name.",

@@ -1,7 +1,8 @@
 """Pages as the documentation shows them: each module has SCENES, in the order in which they are to be made,
 and perhaps a function `prepare(settings, database)` that makes what they show.
 
-`python -m tests.e2e.pictures` makes `docs/pictures/NAME.png` and `NAME-dark.png` of each.
+`make pictures` makes `docs/pictures/NAME.png` and `NAME-dark.png` of each, and `docs/pages.md`, which shows them all
+under the first line of their module.
 """
 
 from collections.abc import Callable
@@ -18,3 +19,4 @@ class Scene(NamedTuple):
     name: str
     role: Role
     open: Callable[[Page, str], None]  # the tab, and the address of the running Thoracle
+    caption: str = ""

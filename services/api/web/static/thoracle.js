@@ -1,4 +1,4 @@
-/* The one script. Pages work without it; it drops files, follows jobs and waits for pictures. */
+/* Every page's script. Pages work without it; it follows what goes on and waits for pictures. */
 "use strict";
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
@@ -26,6 +26,7 @@ async function show(image) {
       image.src = image.dataset.rendition;
       await image.decode().catch(() => null);
       image.hidden = false;
+      image.dispatchEvent(new Event("drawn", { bubbles: true }));
       placeholder.remove();
       return;
     }
@@ -33,6 +34,17 @@ async function show(image) {
     await pause(Number(answer?.headers.get("Retry-After")) || 2);
   }
   placeholder.textContent = image.alt;
+}
+
+/* Where the keyboard was, found again in what has been drawn anew. */
+function hold(region) {
+  const focused = document.activeElement;
+  if (!region.contains(focused)) return () => undefined;
+  const href = focused.getAttribute("href");
+  return (fresh) => {
+    const same = href && [...fresh.querySelectorAll("a")].find((link) => link.getAttribute("href") === href);
+    (same || fresh.querySelector("h2"))?.focus();
+  };
 }
 
 /* Replace the living part of the page by the server's newer one. */
@@ -45,85 +57,50 @@ async function refresh(region) {
   for (const other of fresh.querySelectorAll("noscript")) other.remove();
   document.adoptNode(fresh);
   enliven(fresh);
-  const held = region.contains(document.activeElement);
+  const release = hold(region);
   region.replaceWith(fresh);
-  if (held) fresh.querySelector("h2")?.focus();
+  release(fresh);
   return fresh;
 }
 
-/* Long poll a job until it has ended; each change is drawn by the server and said aloud. */
-async function follow(region) {
-  let etag = null;
-  for (let round = 0; region.dataset.busy === "yes"; round += 1) {
-    /* The poll ends when the job has ended; short ones at first, so that "being read" is seen too. */
-    const wait = round < 10 ? 2 : 15;
-    const headers = { Accept: "application/json", Prefer: `wait=${wait}`, ...(etag && { "If-None-Match": etag }) };
-    const answer = await fetch(region.dataset.poll, { headers }).catch(() => null);
+/* Nobody looks: nothing is asked. */
+const visible = () => new Promise((done) => {
+  if (!document.hidden) return done();
+  return document.addEventListener("visibilitychange", () => done(), { once: true });
+});
+
+/* How long a poll waits for news, and how long to rest after it. A job is waited for; lists and batches are looked at. */
+const PACES = {
+  job: (round) => ({ wait: round < 10 ? 2 : 15, rest: 0.3 }), /* short at first: "being read" is seen too */
+  batch: () => ({ wait: 0, rest: 2 }),
+  list: (_, busy) => ({ wait: 0, rest: busy ? 4 : 20 }),
+};
+
+/* Ask for what the page shows, in one request; what changed is drawn by the server and said aloud. */
+async function follow() {
+  for (let round = 0, held = null; ; round += 1) {
+    const region = document.getElementById("live");
+    const { kind, busy, poll } = region.dataset;
+    if (!poll || (kind !== "list" && busy !== "yes")) return;
+    const { wait, rest } = PACES[kind](round, busy === "yes");
+    if (kind !== "job") await pause(rest);
+    await visible();
+    held ??= region.dataset.etag ?? null;
+    const headers = { Accept: "application/json", ...(wait && { Prefer: `wait=${wait}` }), ...(held && { "If-None-Match": held }) };
+    const answer = await fetch(poll, { headers }).catch(() => null);
     if (answer?.status === 403 || answer?.status === 404) return;
     if (answer?.status === 401) {
       announcer().textContent = region.dataset.lost;
       announcer().className = "alert";
       return;
     }
-    if (answer?.status === 200 && answer.headers.get("ETag") !== etag) {
-      etag = answer.headers.get("ETag");
-      region = await refresh(region).catch(() => region);
-      announcer().textContent = region.dataset.sentence;
+    if (answer?.status === 200 && answer.headers.get("ETag") !== held) {
+      const fresh = await refresh(document.getElementById("live")).catch(() => null);
+      held = fresh && (fresh.dataset.etag ?? answer.headers.get("ETag"));
+      if (fresh) announcer().textContent = fresh.dataset.sentence;
     }
-    await pause(answer?.ok || answer?.status === 304 ? 0.3 : 3);
+    await pause(answer?.ok || answer?.status === 304 ? (kind === "job" ? rest : 0) : 3);
   }
-}
-
-/* While something on the worklist still waits or runs, look again every few seconds. */
-async function watch(region) {
-  while (region.dataset.busy === "yes") {
-    await pause(4);
-    if (!document.hidden && !region.contains(document.activeElement)) region = await refresh(region).catch(() => region);
-  }
-}
-
-/* A sound may be a cough or a lung sound: ask, and only then. */
-const SOUND = /\.(wav|flac|mp3|og[ag]|opus|m4a|mp4|mov|3g[p2]|webm|mka|aac|amr|aif[cf]?|caf)$/i;
-function ask(input, fieldset) {
-  const file = input.files[0];
-  const sound = Boolean(file) && (file.type.startsWith("audio/") || SOUND.test(file.name));
-  fieldset.hidden = !sound;
-  fieldset.disabled = !sound;
-  for (const radio of fieldset.querySelectorAll("input")) radio.required = sound;
-}
-
-function enlivenForm(form) {
-  const input = form.querySelector("#file");
-  const fieldset = form.querySelector("#which");
-  const drop = form.querySelector(".drop");
-  const button = form.querySelector("button.primary");
-  ask(input, fieldset);
-  input.addEventListener("change", () => ask(input, fieldset));
-  for (const kind of ["dragover", "dragleave", "drop"]) {
-    document.addEventListener(kind, (event) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      drop.classList.toggle("over", kind === "dragover");
-    });
-  }
-  document.addEventListener("drop", (event) => {
-    if (!event.dataTransfer?.files.length) return;
-    input.files = event.dataTransfer.files;
-    ask(input, fieldset);
-    (fieldset.hidden ? button : fieldset.querySelector("input")).focus();
-  });
-  form.addEventListener("submit", (event) => {
-    if (button.getAttribute("aria-disabled") === "true") return event.preventDefault();
-    button.setAttribute("aria-disabled", "true");
-    button.dataset.ready = button.textContent;
-    button.textContent = button.dataset.busy;
-    return undefined;
-  });
-  /* Going back shows the page as it was left. */
-  addEventListener("pageshow", () => {
-    button.removeAttribute("aria-disabled");
-    button.textContent = button.dataset.ready ?? button.textContent;
-  });
 }
 
 /* A browser's own recording does not say how long it is: look at its end once. */
@@ -147,8 +124,12 @@ function excuse(audio) {
   else audio.addEventListener("error", say, { once: true });
 }
 
+/* Other scripts add what they do to a part of the page that has just been drawn. */
+const enliveners = [];
+
 function enliven(root) {
   localise(root);
+  for (const also of enliveners) also(root);
   for (const audio of root.querySelectorAll("audio")) {
     measure(audio);
     if (audio.dataset.unplayable) excuse(audio);
@@ -157,7 +138,4 @@ function enliven(root) {
 }
 
 enliven(document);
-const form = document.getElementById("submit");
-if (form) enlivenForm(form);
-const live = document.getElementById("live");
-if (live) (live.dataset.kind === "job" ? follow : watch)(live);
+if (document.getElementById("live")) follow();
