@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -50,10 +51,11 @@ def hold(place: Bench, modality: Modality, files: Sequence[bytes], priority: str
     with place.database.begin() as session:
         tenant = ensure_tenant(session, "north").id
         owner = ensure_principal(session, ensure_tenant(session, "north"), "bench", [Role.SUBMITTER], "system").id
-    ids, later = [], datetime.now(UTC) + timedelta(days=1)
+    ids: list[UUID] = []
+    later = datetime.now(UTC) + timedelta(days=1)
     for some in _pieces(files):
         blobs = [store.put(tenant, body) for body in some]
-        jobs = [
+        jobs: list[dict[str, Any]] = [
             {"id": new_id(), "tenant_id": tenant, "principal_id": owner, "modality": modality,
              "priority": PRIORITY_RANK[priority], "not_before": later, "size_bytes": blob.size_bytes}
             for blob in blobs

@@ -6,6 +6,7 @@ Resident memory counts shared pages in each process; the proportional one (PSS) 
 import struct
 import time
 import zlib
+from functools import partial
 
 import psutil
 from sqlalchemy import select
@@ -34,9 +35,7 @@ def _worker(place: Bench, versions: int) -> list[Claim]:
     """Started twice: the first start measures the paces, which loads engines that the second one need not load."""
     for _ in range(2):
         worker = place.start("services.worker", THORACLE_MODALITIES=MODALITIES[versions])
-        wait_for(
-            lambda pid=worker.popen.pid: _loaded(place, pid) == versions, 120, "the worker has loaded its versions"
-        )
+        wait_for(partial(_has_loaded, place, worker.popen.pid, versions), 120, "the worker has loaded its versions")
         time.sleep(_SETTLED_S)
         process = psutil.Process(worker.popen.pid)
         own, children = _resident(process), process.children(recursive=True)
@@ -65,6 +64,10 @@ def _gateway(place: Bench) -> list[Claim]:
         figure("Gateway, idle", [idle], "MB resident"),
         at_most(f"Gateway after {UPLOADS} uploads, over idle", [grown], "MB", GROWTH_MB),
     ]
+
+
+def _has_loaded(place: Bench, pid: int, versions: int) -> bool:
+    return _loaded(place, pid) == versions
 
 
 def _loaded(place: Bench, pid: int) -> int:

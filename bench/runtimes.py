@@ -8,7 +8,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
+from torchvision import models
 
 from bench.record import Claim, at_least, figure, tell
 from bench.versions import GROUP, SIDE, Floats, b3, xray_steps
@@ -83,7 +86,7 @@ def _interleaved(
     actions: dict[str, Callable[[], object]] = {"eager": lambda: _eager(network, group)}
     for engine, precision in tried:
         runtime = open_graph(model, engine, precision, 2)
-        actions[f"{engine} {precision}"] = lambda runtime=runtime: runtime.run(group)
+        actions[f"{engine} {precision}"] = partial(runtime.run, group)
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(ROUNDS + 1):
         for name, action in actions.items():
@@ -127,12 +130,12 @@ def _pictures(cache: Path) -> Examples:
 
 def _fit_head(network: nn.Sequential, training: Examples) -> None:
     """Fit the last layer by logistic regression on what the random base makes of the pictures."""
-    base = network[2]
-    head = base.classifier[1]
+    base = cast(models.EfficientNet, network[2])
+    head = cast(nn.Linear, cast(nn.Sequential, base.classifier)[1])
     base.classifier = nn.Sequential(nn.Identity())
     body = network[:3]
     with torch.inference_mode():
-        features = torch.cat([body(part) for part in torch.from_numpy(training.inputs).split(GROUP)]).numpy()
+        features = torch.cat([body(part) for part in torch.split(torch.from_numpy(training.inputs), GROUP)]).numpy()
     fitted = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(features, training.targets)
     scaler, line = fitted[0], fitted[1]
     weights = line.coef_[0] / scaler.scale_

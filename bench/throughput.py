@@ -88,7 +88,7 @@ class Service:
         def ended() -> tuple[datetime, datetime] | None:
             with self._place.database.begin() as session:
                 done, first, last = session.execute(query).one()
-            return (first, last) if done == count else None
+            return (first, last) if done == count and first and last else None
 
         span: tuple[datetime, datetime] = wait_for(ended, _PATIENCE_S, f"{count} results")
         return span

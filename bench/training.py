@@ -67,7 +67,7 @@ def _bare(recipe: Recipe, options: Options, examples: Examples) -> float:
     ends = []
     for _ in range(options.epochs):
         total = 0.0
-        for places in torch.randperm(len(inputs)).split(options.batch):
+        for places in torch.split(torch.randperm(len(inputs)), options.batch):
             total += _step(network, optimiser, inputs[places], targets[places], half=options.half) * len(places)
         ends.append(time.perf_counter())
     return _each(ends)

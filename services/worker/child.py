@@ -38,6 +38,7 @@ def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int,
     assert slots.buf is not None
     memory = np.frombuffer(slots.buf, np.uint8)
     keep_memory()
+    _take_turns()
     confine(memory_bytes)
     try:
         while True:
@@ -49,6 +50,12 @@ def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int,
             pipe.send_bytes(json.dumps(reply).encode())
     except (EOFError, BrokenPipeError):
         os._exit(0)  # nothing here is worth a tidy end, and the parent may be gone
+
+
+def _take_turns() -> None:
+    """Let the prediction finish what it began when an input arrives here: fewer switches, warmer caches (measured)."""
+    if hasattr(os, "sched_setscheduler"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _answer(request: dict[str, Any], slot: Bytes) -> dict[str, Any]:

@@ -156,7 +156,7 @@ class Swing:
         moves: list[str] = []
         cursor: str | None = None
         while True:
-            query = {"limit": 200} if cursor is None else {"limit": 200, "cursor": cursor}
+            query: dict[str, str] = {"limit": "200"} if cursor is None else {"limit": "200", "cursor": cursor}
             page = self.client.get(f"/v1/deployments/{self.modality}/history", params=query).raise_for_status().json()
             moves += [move["action"] for move in page["moves"]]
             cursor = page["next"]
