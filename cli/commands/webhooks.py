@@ -106,6 +106,27 @@ def replay(
     say(f"{done['replayed']} sent again.")
 
 
+@app.command("pause")
+def pause(webhook: WebhookId, json_: Json = False) -> None:
+    """Tell it nothing until 'resume'; what happens meanwhile is never told to it."""
+    _enabled(webhook, wanted=False, as_json=json_)
+
+
+@app.command("resume")
+def resume(webhook: WebhookId, json_: Json = False) -> None:
+    """Tell it again, at once."""
+    _enabled(webhook, wanted=True, as_json=json_)
+
+
+def _enabled(webhook: str, *, wanted: bool, as_json: bool) -> None:
+    with Client(Settings()) as client:
+        changed = client.call("PATCH", f"/v1/webhooks/{webhook}", {"enabled": wanted})
+    if as_json:
+        emit(changed)
+        return
+    say("It is told again." if wanted else "Paused.")
+
+
 @app.command("remove")
 def remove(webhook: WebhookId, json_: Json = False) -> None:
     """Remove one; what waits for it is given up."""

@@ -84,7 +84,7 @@ async def consequence(
         version = await _about(session, modality, action, deployment, proposal, name)
         proof = await preparation(session, gateway.settings, modality, version) if action in _LOADS else None
         weights = await weighed(session, gateway, caller, version, proof) if proof and action in _GATED else []
-        touched = await _touched(session, modality, version)
+        touched = await _touched(session, modality, action, version)
         ref = VersionRef(recipe=version.recipe, name=version.name, sha256=version.sha256)
     open_gates = [gate for gate in weights if gate.outcome != "pass"]
     enforced = gateway.settings.promotion_gates == "enforce"
@@ -124,11 +124,13 @@ async def _about(
     return await moves.named(session, modality, name)
 
 
-async def _touched(session: AsyncSession, modality: Modality, version: Version) -> dict[str, int]:
-    """Waiting jobs, and answers that were given."""
+async def _touched(session: AsyncSession, modality: Modality, action: Action, version: Version) -> dict[str, int]:
+    """Waiting jobs, and what a recall declares void: answers that were given."""
     waits = (await session.execute(system.waiting_for(modality, version.id))).one()
-    used = (await session.execute(versions.used(version.id))).one()
-    return {"free": waits.free, "bound": waits.bound, "answered": used.answered}
+    found = {"free": waits.free, "bound": waits.bound}
+    if action is Action.RECALL:
+        found["answered"] = (await session.execute(versions.used(version.id))).one().answered
+    return found
 
 
 def _standing(deployment: DeploymentView) -> dict[str, str]:

@@ -152,6 +152,7 @@ SENTENCES = {
     "admin.gate.parity": "Answers here as it did when it was published.",
     "admin.gate.subgroups": "On no source clearly worse.",
     "admin.gate.shortcuts": "Better than a trivial reading of the files.",
+    "admin.gate.drift": "What is sent now is like what it was judged on.",
     "admin.share.label": "Share of the studies (0.01 to 0.5)",
     "admin.reason": "Why",
     "admin.reason.help": "Kept in the history, for whoever asks later. At least three letters; no patient's name.",
