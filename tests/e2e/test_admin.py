@@ -137,6 +137,12 @@ def test_train_promote_roll_back_and_recall(admin: Page, site: Site, training: T
     expect(admin.get_by_role("status").first).to_have_text(say("admin.done.recall"))
     assert names(site, "cough") == {"active": "tiny-1", "previous": None, "canary": None, "shadow": None}
     told = admin.locator(".moves").inner_text()
+    recalled = admin.locator(".moves a", has_text="tiny-2").first.get_attribute("href")
+    line = admin.context.new_page()
+    line.goto(f"{site.base}/admin{recalled}")
+    for step in (DATASET, "Better on our ward.", "Trained on mislabelled recordings."):
+        expect(line.locator("main")).to_contain_text(step)
+    line.close()
     for reason in ("Better on our ward.", "More referrals than before.", "Trained on mislabelled recordings."):
         assert reason in told
 
@@ -154,6 +160,10 @@ def test_somebody_who_was_faster_is_told_of(admin: Page, site: Site, published: 
     faster = {"version": other, "reason": "I was faster", "share": 0.2}
     done = httpx.put(f"{site.base}/v1/deployments/lung_sound/canary", json=faster, headers=headers, timeout=30)
     assert done.status_code == 200
+    other_tab = admin.context.new_page()
+    other_tab.goto(place)
+    expect(other_tab.locator("section", has=other_tab.locator("#canary"))).to_contain_text(say("admin.trial.too_few"))
+    other_tab.close()
     decide(admin, "shadow", "To compare.")
     expect(admin.locator("#problem")).to_contain_text(say("generation_stale"))
     expect(admin.locator("#meanwhile ~ ul")).to_contain_text("I was faster")
@@ -161,6 +171,7 @@ def test_somebody_who_was_faster_is_told_of(admin: Page, site: Site, published: 
     decide(admin, "shadow", "To compare.")
     expect(admin.get_by_role("status").first).to_have_text(say("admin.done.shadow"))
     assert names(site, "lung_sound")["canary"] is None
+    expect(admin.locator("main")).to_contain_text(say("admin.trial.nothing"))
     admin.get_by_role("link", name=say("admin.go.end-shadow")).click()
     decide(admin, "end-shadow", "ab")  # too short for a browser to send
     assert admin.url.endswith("/end-shadow")
@@ -280,6 +291,7 @@ def test_every_page_is_accessible_and_says_what_to_do_first(page: Page, site: Si
         "/deployments/cough",
         "/versions",
         "/training",
+        "/retraining",
         "/system",
         "/webhooks",
         "/keys",

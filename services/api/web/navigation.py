@@ -22,6 +22,7 @@ _GROUPS: Mapping[str, tuple[Place, ...]] = {
         Place("side_by_side", "/admin/versions"),
         Place("training", "/admin/training"),
         Place("feedback", "/admin/feedback"),
+        Place("retraining", "/admin/retraining"),
     ),
     "service": (
         Place("system", "/admin/system"),

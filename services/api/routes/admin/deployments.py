@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -12,16 +12,17 @@ from pydantic import BaseModel, Field, ValidationError
 from services.api import moves
 from services.api.auth import Caller, Signed
 from services.api.gateway import of
-from services.api.routes import approvals, deployments, models, recalls, trials
+from services.api.routes import approvals, deployments, models, recalls, trial_reports, trials
 from services.api.web.consequences import Action, consequence
 from services.api.web.reader import Reader
 from services.api.web.render import page
-from shared.errors import Conflict, ThoracleError, Unprocessable
+from shared.errors import Conflict, NotFound, ThoracleError, Unprocessable
 from shared.schemas import Modality
 from shared.sentences import say
 
 router = APIRouter(include_in_schema=False)
 
+_Report = TypeVar("_Report")
 _WAIT_S = 10  # for workers to load a version, before the page says that they still do
 _HISTORY = 50
 _SHARE = 0.1
@@ -64,6 +65,8 @@ async def one(
         versions=(await models.of_modality(request, caller, modality)).versions,
         proposals=(await approvals.waiting(request, caller, modality)).proposals,
         history=history,
+        canary=await _report(trial_reports.canary(request, caller, modality)) if view.canary else None,
+        shadow=await _report(trial_reports.shadow(request, caller, modality)) if view.shadow and view.active else None,
         at=at,
         problem=problem,
         done=done if done in set(Action) | {"proposed"} else None,
@@ -97,6 +100,14 @@ async def act(request: Request, caller: Signed, modality: Modality, action: Acti
     proposed = isinstance(answer, Response) and answer.status_code == 202
     word = "proposed" if proposed else action
     return RedirectResponse(f"/admin/deployments/{modality}?done={word}", status_code=303)
+
+
+async def _report(asked: Awaitable[_Report]) -> _Report | None:
+    """How a version that is tried out does; None when it was ended while the page was made."""
+    try:
+        return await asked
+    except NotFound:
+        return None
 
 
 async def _confirmation(

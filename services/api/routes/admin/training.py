@@ -95,7 +95,7 @@ async def _overview(
         runs=listed.runs,
         older=listed.next,
         busy=any(training.is_open(run) for run in listed.runs),
-        there=await _known(request),
+        there=await known_trainers(request),
         asked=asked,
         problem=problem.detail if problem else None,
     )
@@ -105,7 +105,7 @@ async def _one(request: Request, caller: Caller, run_id: UUID, problem: Thoracle
     gateway = of(request)
     async with gateway.begin() as session:
         run = await training.read(gateway, session, caller, run_id)
-    there = await _known(request)
+    there = await known_trainers(request)
     return page(
         "admin/run.html",
         problem.status if problem else 200,
@@ -125,7 +125,7 @@ def _modality(run: RunView) -> Modality | None:
     return next((kind for kind in Modality if run.recipe.startswith(f"{kind}/")), None)
 
 
-async def _known(request: Request) -> Recipes | None:
+async def known_trainers(request: Request) -> Recipes | None:
     """What trainers can train; None when there never was one."""
     try:
         async with of(request).begin() as session:

@@ -6,6 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.api.auth import Signed
 from services.api.gateway import of
+from services.api.lineage import Lineage
+from services.api.routes.lineage import of_version
 from services.api.web import curves
 from services.api.web.reader import Reader
 from services.api.web.render import page
@@ -39,6 +41,25 @@ async def side_by_side(
         roc=curves.operating_points(cards) if cards else None,
         reliability=curves.reliability(cards) if any(card.metrics.detail for card in cards) else None,
     )
+
+
+@router.get("/admin/versions/{sha256}")
+async def lineage(request: Request, caller: Signed, sha256: str) -> Response:
+    """From a version back to the first click. Verdicts are counted: an administrator sees no patients."""
+    found = await of_version(request, caller, sha256)
+    return page("admin/lineage.html", reader=Reader.of(caller), lineage=found, labels=_labels(found))
+
+
+def _labels(found: Lineage) -> list[tuple[str, int]]:
+    """How many verdicts rest on which basis, and whose answers they judged."""
+    if found.retraining is None:
+        return []
+    verdicts = found.retraining.verdicts
+    bases = [(say(f"admin.basis.{basis}"), count) for basis, count in verdicts.by_basis.items()]
+    return [
+        *bases,
+        *((say("admin.lineage.answered", name=name), count) for name, count in verdicts.answered_by.items()),
+    ]
 
 
 def _problem(chosen: list[ShownVersion]) -> str | None:
