@@ -19,6 +19,7 @@ class Event(StrEnum):
 
     JOB = "job.finished"
     REVIEW = "result.reviewed"
+    BATCH = "batch.finished"
 
 
 class State(StrEnum):

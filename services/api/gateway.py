@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from services.api.aborts import Aborts
 from services.api.admission import Admission
+from services.api.bulk.ends import Ends
 from services.api.cards import Actives, Cards
 from services.api.drift.rolling import Rolling
 from services.api.looks import Looks
@@ -42,6 +43,7 @@ class Gateway:
     rolling: Rolling = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     aborts: Aborts = field(init=False)
+    ends: Ends = field(init=False)
     retrainer: Retrainer = field(init=False)
     _waker: Waker | None = None
 
@@ -59,6 +61,7 @@ class Gateway:
         self.rolling = Rolling(self.settings, self.engine)
         self.dispatcher = Dispatcher(self.settings, self.engine)
         self.aborts = Aborts(self.settings, self.engine)
+        self.ends = Ends(self.engine)
         self.retrainer = Retrainer(self.settings, self.engine, self.wake)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -70,6 +73,7 @@ class Gateway:
         self.rolling.start()
         self.dispatcher.start()
         self.aborts.start()
+        self.ends.start()
         self.retrainer.start()
 
     async def stop(self) -> None:
@@ -80,6 +84,7 @@ class Gateway:
         await self.rolling.stop()
         await self.dispatcher.stop()
         await self.aborts.stop()
+        await self.ends.stop()
         await self.retrainer.stop()
         if self._waker is not None:
             self._waker.close()

@@ -12,12 +12,13 @@ from services.api.bulk.contracts import Contracts
 from services.api.bulk.items import Found, Item, row, told, whole
 from services.api.bulk.manifest import Line, Lines, Refusal
 from services.api.gateway import Gateway
-from shared.db.statements import audit, batches
+from shared.db.statements import audit, batch_ends, batches
 from shared.db.tables import Batch
 from shared.errors import Conflict, StorageFull, ThoracleError, TooLarge, Unprocessable
 from shared.storage import BlobGroup, BlobWriter
 from shared.telemetry import JOBS_ACCEPTED
 
+LEASE_S = 600.0  # most seconds between two parts of a request, after which it counts as given up
 _CHUNK_BYTES = 64 << 20
 
 
@@ -91,6 +92,7 @@ class Filling:
         batch = (await session.scalars(query.execution_options(populate_existing=True))).one()
         if batch.cancelled_at is not None:
             raise Conflict("batch_cancelled")
+        await session.execute(batch_ends.later(batch.id, LEASE_S))
         found = await session.execute(batches.known(batch.id, [item.key for item in items]))
         held = {job.item: job for job in found}
         changed = [

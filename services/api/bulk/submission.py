@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from services.api.auth import Caller
 from services.api.bulk import manifest, rerun
 from services.api.bulk.archive import MANIFEST, Archive, EntryDamaged
-from services.api.bulk.filling import Filling, Receipt
+from services.api.bulk.filling import LEASE_S, Filling, Receipt
 from services.api.bulk.manifest import Line, Lines
 from services.api.bulk.parted import Matching, PartedForm
 from services.api.bulk.rerun import Rerun
@@ -23,7 +23,7 @@ from services.api.form import boundary_of
 from services.api.gateway import Gateway, of
 from services.api.intake import announced, pieces
 from services.api.problems import request_id
-from shared.db.statements import batches
+from shared.db.statements import batch_ends, batches
 from shared.db.tables import new_id
 from shared.errors import Conflict, StorageFull, TooLarge, Unprocessable, UnsupportedInput
 
@@ -50,12 +50,16 @@ class Submission:
             raise UnsupportedInput("encoding_refused")
         if kind not in kinds:
             raise UnsupportedInput("batch_format")
-        filling = await kinds[kind]()
-        return filling.batch.id, filling.receipt
+        return await self._whole(await kinds[kind]())
 
     async def again(self, values: Rerun) -> tuple[UUID, Receipt]:
         """The same for a filter that is no request's body."""
-        filling = await self._refilled(values)
+        return await self._whole(await self._refilled(values))
+
+    async def _whole(self, filling: Filling) -> tuple[UUID, Receipt]:
+        """Nothing more comes with this request: the batch may be at its end."""
+        async with self._gateway.begin() as session:
+            await session.execute(batch_ends.later(filling.batch.id, 0))
         return filling.batch.id, filling.receipt
 
     async def _archive(self) -> Filling:
@@ -133,6 +137,7 @@ class Submission:
                 )
             )
             batch = (await session.scalars(batches.of_key(caller.principal_id, self.key))).one()
+            await session.execute(batch_ends.later(batch.id, LEASE_S))
         if batch.cancelled_at is not None:
             raise Conflict("batch_cancelled")
         return Filling(gateway, caller, batch, request_id(self.request))

@@ -22,7 +22,7 @@ from shared.errors import Conflict, NotFound
 
 router = APIRouter(tags=["webhooks"])
 
-Event = Literal["job.finished", "result.reviewed"]
+Event = Literal["job.finished", "result.reviewed", "batch.finished"]
 State = Literal["waiting", "sent", "dead"]
 _MOST = 20
 _OVERLAP = timedelta(hours=24)
@@ -72,6 +72,7 @@ class DeliveryView(BaseModel):
     webhook_id: str = Field(description="The header `webhook-id`, the same at every attempt")
     event: str
     job_id: UUID | None
+    batch_id: UUID | None
     status: str | None
     state: State
     attempts: int

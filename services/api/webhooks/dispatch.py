@@ -149,4 +149,7 @@ class Dispatcher:
             links = {"self": f"{base}/v1/jobs/{row.job_id}"}
             says = "review" if row.event == "result.reviewed" else "status"
             data = {"job_id": str(row.job_id), says: row.status, "links": links}
+        elif row.batch_id is not None:
+            here = f"{base}/v1/batches/{row.batch_id}"
+            data = {"batch_id": str(row.batch_id), "links": {"self": here, "results": f"{here}/results"}}
         return json.dumps({"type": row.event, "timestamp": row.created_at.isoformat(), "data": data}).encode()

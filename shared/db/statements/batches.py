@@ -72,12 +72,12 @@ _FILL = text(
 )
 
 # A transaction below the horizon has ended, so nothing can appear before a cursor that was handed out.
-_HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _COUNTS = text(
     f"""
     SELECT batch_id, state, count(*) AS jobs,
            count(*) FILTER (WHERE finished_at > now() - interval '60 seconds') AS drained,
-           count(*) FILTER (WHERE finished_at IS NOT NULL AND ended_in < {_HORIZON}) AS readable,
+           count(*) FILTER (WHERE finished_at IS NOT NULL AND ended_in < {HORIZON}) AS readable,
            now() AS now
     FROM jobs WHERE batch_id = ANY (:batches) AND tenant_id = :tenant GROUP BY batch_id, state
     """  # noqa: S608 - a constant
@@ -206,7 +206,7 @@ def counts(tenant: UUID, batches: Sequence[UUID]) -> TextClause:
 def ended(tenant: UUID, batch: UUID, after: tuple[int, UUID] | None, limit: int) -> Select[*tuple[Any, ...]]:
     """What has ended, in an order in which nothing is ever inserted before what was read."""
     query = jobs.visible(tenant).where(
-        Job.batch_id == batch, Job.finished_at.is_not(None), Job.ended_in < text(_HORIZON)
+        Job.batch_id == batch, Job.finished_at.is_not(None), Job.ended_in < text(HORIZON)
     )
     if after is not None:
         query = query.where(text("(jobs.ended_in, jobs.id) > (:after_in, :after_id)"))

@@ -32,10 +32,15 @@ class Batch(Base):
 
     `pinned` names the version id that answers for each modality: what was active when the batch was accepted. The jobs
     of a `comparison_id` only compare versions: they are on no worklist, tell nobody, and count nowhere else.
+    From `look_at` on somebody looks whether it has ended; `finished_at` is when that was found, once.
     """
 
     __tablename__ = "batches"
-    __table_args__ = (UniqueConstraint("principal_id", "key"), Index("ix_batches_tenant_id_id", "tenant_id", "id"))
+    __table_args__ = (
+        UniqueConstraint("principal_id", "key"),
+        Index("ix_batches_tenant_id_id", "tenant_id", "id"),
+        Index("ix_batches_look_at", "look_at", postgresql_where=text("finished_at IS NULL")),
+    )
     id: Mapped[UUID] = own_id()
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
@@ -45,6 +50,8 @@ class Batch(Base):
     created_at: Mapped[datetime] = now()
     cancelled_at: Mapped[datetime | None]
     comparison_id: Mapped[UUID | None] = mapped_column(ForeignKey("comparisons.id"))
+    finished_at: Mapped[datetime | None]
+    look_at: Mapped[datetime] = now()
 
 
 class BatchError(Base):
