@@ -1,6 +1,7 @@
 """Makes pictures of the pages and docs/pages.md on a Thoracle of its own: `python -m tests.e2e.pictures [NAME ...]`.
 
-Everything shown is synthetic. A page is shown as the starter versions make it, in light and dark.
+It needs Chromium and a font with Chinese characters (Debian: `fonts-wqy-microhei`). All that is shown is synthetic.
+ A page is shown as the starter versions make it, in light and dark.
 """
 
 import io

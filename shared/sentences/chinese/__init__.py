@@ -1,6 +1,7 @@
 """Chinese (simplified): the same files, keys and values as the English; a test holds them to each other."""
 
 from shared.sentences.chinese import (
+    comparisons,
     deployments,
     drift,
     explanations,
@@ -10,6 +11,8 @@ from shared.sentences.chinese import (
     page_batches,
     page_job,
     page_judging,
+    page_service,
+    page_training,
     page_version,
     page_worklist,
     pages,
@@ -21,15 +24,18 @@ from shared.sentences.chinese import (
 )
 
 SENTENCES: dict[str, str] = {
+    **comparisons.SENTENCES,
     **deployments.SENTENCES,
-    **drift.SENTENCES,
     **explanations.SENTENCES,
+    **drift.SENTENCES,
     **inputs.SENTENCES,
     **judging.SENTENCES,
     **page_admin.SENTENCES,
     **page_batches.SENTENCES,
     **page_job.SENTENCES,
     **page_judging.SENTENCES,
+    **page_service.SENTENCES,
+    **page_training.SENTENCES,
     **page_version.SENTENCES,
     **page_worklist.SENTENCES,
     **pages.SENTENCES,

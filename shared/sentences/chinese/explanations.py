@@ -4,16 +4,16 @@ SENTENCES = {
     "explanation.caution": "显示的是什么影响了此版本的分数，而不是疾病在哪里。",
     "explanation.occlusion": "依次模糊图像的各个部分；图中显示缺少该部分时分数下降（或上升）多少。",
     "explanation.occlusion_sound": "依次模糊声谱图中的各段时间和音高；图中显示缺少该段时分数下降（或上升）多少。",
-    "explanation.shapley": "按许多不同顺序，把各组测得的特征换成其在{background}上的平均值；"
-    "每一条表示一组特征平均为分数增加了多少（Shapley 值）。",
+    "explanation.shapley": "按许多不同顺序，把各组测得的特征换成其在{background}上的平均值；每一条表示一组特征平"
+    "均为分数增加了多少（Shapley 值）。",
     "explanation.background.training_mean": "训练数据",
     "explanation.background.generated_mean": "生成的输入（此版本不含其训练数据的平均值）",
     "explanation.background.blurred": "模糊后的输入",
     "explanation.check.better": "已检验：按 {orders} 种随机顺序去掉各部分，没有一种使分数变化得这样快。",
-    "explanation.check.no_better": "并不比偶然更好：去掉它所标出的部分，"
-    "对分数的影响不超过随机顺序可能造成的影响。请勿依据它。",
-    "explanation.lungs.share": "使分数升高的内容有 {share} % 位于肺野内，肺野占该版本所见范围的 {area} %。"
-    "肺野由经验规则得出，而非分割结果。",
+    "explanation.check.no_better": "并不比偶然更好：去掉它所标出的部分，对分数的影响不超过随机顺序可能造成的影响。"
+    "请勿依据它。",
+    "explanation.lungs.share": "使分数升高的内容有 {share} % 位于肺野内，肺野占该版本所见范围的 {area} %。肺野由"
+    "经验规则得出，而非分割结果。",
     "explanation.lungs.no_xray": "不是 X 线片，因此没有肺野内的比例。",
     "explanation.lungs.no_field": "在此图像中未找到肺野，因此不给出肺野内的比例。",
     "explanation.lungs.nothing_raised": "图像中没有使分数升高的内容，因此没有肺野内的比例。",
@@ -22,7 +22,6 @@ SENTENCES = {
     "explanation_first": "请先请求解释；热图随解释一起绘制。",
     "explanation_recalled": "给出结果的版本已召回，不再运行，也不再解释。",
     "input_erased": "输入已不再保存，因此无法解释该结果。",
-    # What features are about.
     "feature.mfcc": "音色，第 {number} 系数（MFCC）",
     "feature.delta": "音色的变化，第 {number} 系数",
     "feature.delta2": "该变化的变化，第 {number} 系数",
@@ -55,7 +54,6 @@ SENTENCES = {
     "feature.whole_level": "随时间变化的响度",
     "feature.line_lengths": "谱线持续的时间",
     "feature.numbered": "第 {first} 至 {last} 个特征",
-    # The page.
     "page.why": "什么影响了分数",
     "page.why.ask": "显示什么影响了分数",
     "page.why.ask_note": "按需制作，排在所有等待中的检查之后；无等待时需几秒钟。",
@@ -77,5 +75,6 @@ SENTENCES = {
     "page.why.random": "随机顺序下的同一数值",
     "page.why.range": "{mean}（{low} 至 {high}，{orders} 种顺序）",
     "page.why.passes": "计算的输入数",
+    "page.why.cropped": "着色区域以外的部分，该版本没有看到。",
     "page.why.span": "该图覆盖 {from_s} 至 {to_s} 秒，最高 {hertz} Hz。",
 }
