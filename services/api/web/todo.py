@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api import proposals
 from services.api.auth import Caller
 from services.api.gateway import Gateway
-from shared.db.statements import system, training, versions, webhooks
+from shared.db.statements import adjudications, system, training, versions, webhooks
 from shared.schemas import Modality
 from shared.sentences import say
 
@@ -53,6 +53,13 @@ async def workers(session: AsyncSession, caller: Caller, gateway: Gateway) -> li
     return found
 
 
+async def second_readings(session: AsyncSession, caller: Caller, gateway: Gateway) -> list[Task]:
+    """Results that wait for a second reader."""
+    del gateway
+    rows = await session.execute(adjudications.open_by_modality(caller.tenant_id))
+    return [_task("adjudications", "/admin/feedback", row.modality, count=row.waiting) for row in rows]
+
+
 async def dead_jobs(session: AsyncSession, caller: Caller, gateway: Gateway) -> list[Task]:
     """The hospital's jobs that were given up."""
     del gateway
@@ -75,7 +82,15 @@ async def trained(session: AsyncSession, caller: Caller, gateway: Gateway) -> li
     return [_task(f"run_{row.state}", f"/admin/training/{row.id}", name=row.name, recipe=row.recipe) for row in rows]
 
 
-SOURCES: tuple[Source, ...] = (unanswered, workers, waiting_promotions, dead_jobs, quiet_webhooks, trained)
+SOURCES: tuple[Source, ...] = (
+    unanswered,
+    workers,
+    waiting_promotions,
+    dead_jobs,
+    second_readings,
+    quiet_webhooks,
+    trained,
+)
 
 
 async def tasks(gateway: Gateway, caller: Caller) -> list[Task]:

@@ -114,3 +114,13 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.after is not None:
         conditions.append(tuple_(Adjudication.rank, Adjudication.id) > tuple_(*map(literal, wanted.after)))
     return conditions
+
+
+def open_by_modality(tenant: UUID) -> Select[str, int]:
+    """How many of a tenant's second readings are open (`waiting`), by modality."""
+    count = func.count().label("waiting")
+    return (
+        select(Adjudication.modality, count)
+        .where(Adjudication.tenant_id == tenant, Adjudication.state == "open")
+        .group_by(Adjudication.modality)
+    )

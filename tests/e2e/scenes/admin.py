@@ -124,6 +124,7 @@ def _runs(session: Session, owned: dict[str, UUID], version: Version) -> None:
         stage="report",
         done=1,
         total=1,
+        created_at=now - timedelta(hours=3),
         started_at=now - timedelta(hours=2),
         finished_at=now - timedelta(hours=1),
     )
@@ -189,6 +190,13 @@ def side_by_side(page: Page, base: str) -> None:
     page.wait_for_selector("#figures")
 
 
+def lineage(page: Page, base: str) -> None:
+    """Where the active version for coughs comes from."""
+    page.goto(base + "/admin/deployments/cough")
+    version = page.locator(".pointers a[href^='/versions/']").first.get_attribute("href")
+    page.goto(f"{base}/admin{version}")
+
+
 def first_of_list(path: str, page: Page, base: str) -> None:
     """The first line of a list, opened."""
     page.goto(base + path)
@@ -203,10 +211,13 @@ def _scene(name: str, opening: Callable[[Page, str], None]) -> Scene:
 SCENES = [
     _scene("overview", partial(at, "/admin")),
     _scene("deployment", partial(at, "/admin/deployments/cough")),
+    _scene("deployments", partial(at, "/admin/deployments")),
     _scene("promote", promoting),
     _scene("side-by-side", side_by_side),
     _scene("training", partial(at, "/admin/training")),
     _scene("run", partial(first_of_list, "/admin/training")),
+    _scene("retraining", partial(at, "/admin/retraining")),
+    _scene("lineage", lineage),
     _scene("system", partial(at, "/admin/system")),
     _scene("webhook", partial(first_of_list, "/admin/webhooks")),
     _scene("keys", partial(at, "/admin/keys")),

@@ -24,7 +24,6 @@ _ROWS = 20
 class Asked(BaseModel):
     """The form: what to train, on which verdicts, and either why now or by which rule."""
 
-    modality: str = ""
     recipe: str = Field("", max_length=128)
     base: str = Field("", max_length=64)
     bases: list[str] = []
@@ -49,7 +48,7 @@ async def ask(request: Request, caller: Signed, asked: Filled) -> Response:
     """Train from the confirmed verdicts so far."""
 
     async def begin() -> object:
-        body = {"modality": asked.modality, "plan": _plan(asked), "reason": asked.reason}
+        body = {"modality": _kind(asked), "plan": _plan(asked), "reason": asked.reason}
         return await retraining.ask(request, caller, retraining.RetrainingRequest.model_validate(body))
 
     return await _done(request, caller, asked, begin, "asked")
@@ -63,7 +62,7 @@ async def rule(request: Request, caller: Signed, asked: Filled) -> Response:
         labels = {"min_labels": asked.min_labels} if asked.min_labels.strip() else {}
         body = {"plan": _plan(asked), "on_drift": asked.on_drift, "enabled": asked.enabled, **labels}
         wanted = retraining.RuleRequest.model_validate(body)
-        return await retraining.set_rule(request, caller, Modality(asked.modality), wanted)
+        return await retraining.set_rule(request, caller, _kind(asked), wanted)
 
     return await _done(request, caller, asked, keep, "rule")
 
@@ -106,6 +105,11 @@ async def _overview(
         problem=problem.detail if problem else None,
         done=done if done in ("asked", "rule") else None,
     )
+
+
+def _kind(asked: Asked) -> Modality:
+    """Recipes are called after their kind of input. Raises ValueError."""
+    return Modality(asked.recipe.partition("/")[0])
 
 
 def _plan(asked: Asked) -> RetrainingPlan:
