@@ -204,22 +204,22 @@ def first_of_list(path: str, page: Page, base: str) -> None:
     page.wait_for_selector(".crumbs")
 
 
-def _scene(name: str, opening: Callable[[Page, str], None]) -> Scene:
-    return Scene(f"admin-{name}", Role.ADMIN, opening)
+def _scene(name: str, opening: Callable[[Page, str], None], caption: str) -> Scene:
+    return Scene(f"admin-{name}", Role.ADMIN, opening, caption)
 
 
 SCENES = [
-    _scene("overview", partial(at, "/admin")),
-    _scene("deployment", partial(at, "/admin/deployments/cough")),
-    _scene("deployments", partial(at, "/admin/deployments")),
-    _scene("promote", promoting),
-    _scene("side-by-side", side_by_side),
-    _scene("training", partial(at, "/admin/training")),
-    _scene("run", partial(first_of_list, "/admin/training")),
-    _scene("retraining", partial(at, "/admin/retraining")),
-    _scene("lineage", lineage),
-    _scene("system", partial(at, "/admin/system")),
-    _scene("webhook", partial(first_of_list, "/admin/webhooks")),
-    _scene("keys", partial(at, "/admin/keys")),
-    _scene("audit", partial(at, "/admin/audit")),
+    _scene("overview", partial(at, "/admin"), "What needs a person now"),
+    _scene("deployments", partial(at, "/admin/deployments"), "Who answers"),
+    _scene("deployment", partial(at, "/admin/deployments/cough"), "One kind of input, and every move so far"),
+    _scene("promote", promoting, "Before a promotion: what will happen, the undo, who has it ready, the gates"),
+    _scene("side-by-side", side_by_side, "Versions side by side"),
+    _scene("lineage", lineage, "Where a version comes from"),
+    _scene("training", partial(at, "/admin/training"), "Training runs"),
+    _scene("run", partial(first_of_list, "/admin/training"), "A run with its curves"),
+    _scene("retraining", partial(at, "/admin/retraining"), "Training from verdicts"),
+    _scene("system", partial(at, "/admin/system"), "The state of the service"),
+    _scene("webhook", partial(first_of_list, "/admin/webhooks"), "A webhook and its deliveries"),
+    _scene("keys", partial(at, "/admin/keys"), "Keys and people"),
+    _scene("audit", partial(at, "/admin/audit"), "The audit log"),
 ]
