@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from services.api.preparation import Preparation
 from shared.schemas import Card, Interval, SourceFigures
-from shared.sentences import say
+from shared.sentences import EN, retold, say
 
 Outcome = Literal["pass", "fail", "not_enough_evidence"]
 
@@ -58,6 +58,14 @@ class Alerts:
     ours: int
     theirs: int
     watched: bool
+
+
+def retold_detail(name: str, detail: str) -> str:
+    """What a gate said when a move was made, in the language of now."""
+    for key in (key for key in EN if key.startswith(f"gate.{name}.")):
+        if (told := retold(key, detail)) != detail:
+            return told
+    return detail
 
 
 def gates(card: Card, active: Card | None, pairs: Pairs, proof: Preparation, alerts: Alerts) -> list[Gate]:

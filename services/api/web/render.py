@@ -7,6 +7,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.api.gates import retold_detail
 from services.api.web.assets import asset_url
 from services.api.web.bars import bars
 from services.api.web.figures import FILTERS
@@ -52,7 +53,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update(FILTERS, retold_gate=retold_detail)
     environment.tests["recalled"] = is_recalled
     environment.globals.update(
         say=say,
