@@ -29,7 +29,7 @@ from tests.e2e.support import SCHEMES
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "pictures"
 MOST_BYTES = 120_000
-_ABOUT = """Each page in light and dark, as `make pictures` makes them from a Thoracle of their own with its starter
+_ABOUT = """Each page in light and dark, as `make pictures` makes them on a Thoracle of its own with its starter
 versions. All inputs are synthetic, made by a program; no picture or sound is of a patient. Every page says
 "Research use only. Not for diagnosis.", works by keyboard, on a tablet (820 pixels wide), in English and in Chinese."""
 

@@ -73,6 +73,21 @@ def test_jobs_can_be_listed_shown_and_not_cancelled_when_over(machine: Machine, 
     assert "failed or was given up" in machine.run("jobs", "retry", job["id"], code=1).stderr
 
 
+def test_jobs_are_filtered_written_as_a_row_and_run_again(machine: Machine, tmp_path: Path) -> None:
+    picture = tmp_path / "chest.png"
+    picture.write_bytes(sample_files.xray("PNG"))
+    (job,) = machine.answer("submit", str(picture), "--client-ref", "FILTER-1")["jobs"]
+    wanted = ("--reference", "FILTER", "--decision", job["result"]["decision"], "--since", "2026-01-01")
+    assert [one["id"] for one in machine.answer("jobs", "list", *wanted)["jobs"]] == [job["id"]]
+    assert machine.answer("jobs", "list", *wanted, "--until", "2026-01-02")["jobs"] == []
+    assert machine.answer("jobs", "list", *wanted, "--priority", "stat")["jobs"] == []
+    (row,) = csv.DictReader(machine.run("jobs", "results", job["id"]).stdout.splitlines())
+    assert (row["job_id"], row["client_ref"], row["status"]) == (job["id"], "FILTER-1", "succeeded")
+    again = machine.answer("jobs", "rerun", job["id"])
+    assert again["id"] != job["id"]
+    assert again["input"] == job["input"]
+
+
 def test_pointers_are_listed_moved_and_moved_back(machine: Machine, tmp_path: Path) -> None:
     deployment = httpx.get(f"{_url(machine)}/v1/deployments/cough", headers=_auth(machine)).json()
     before, name = deployment["generation"], deployment["active"]["name"]
