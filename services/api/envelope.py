@@ -11,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import problems, tongue
+from services.api.turnstile import Turnstile
 from shared.errors import BadRequest, ThoracleError, TooLarge, TooSlow
 from shared.sentences import speaking
 from shared.telemetry import REQUEST_SECONDS
@@ -25,6 +26,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
+LIVENESS = "/health/live"
 _BODY_BYTES = 64 * 2**10
 BODY_S = 20.0  # uploads have deadlines of their own
 UPLOADS = frozenset({("POST", "/v1/jobs"), ("POST", "/submit"), ("POST", "/v1/batches")})
@@ -35,12 +37,15 @@ class Envelope:
 
     def __init__(self, app: ASGIApp, fastapi: FastAPI) -> None:
         self._app, self._fastapi = app, fastapi
+        self._turnstile = Turnstile()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the server."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"] != LIVENESS:
+            await self._turnstile.enter()
         scope.setdefault("state", {})["request_id"] = uuid4().hex
         scope.setdefault("app", self._fastapi)
         named = structlog.contextvars.bound_contextvars(request_id=scope["state"]["request_id"])
