@@ -21,6 +21,7 @@ TITLES = {
     "fairness": "One hospital beside another's bulk",
     "claims": "The price of a claim as the queue grows",
     "pressure": "More than can be done: liveness and long polls",
+    "drift": "The drift board over a million results",
     "promotions": "Promotions during load",
     "rollbacks": "A hundred promotions and rollbacks while workers are killed",
     "runtimes": "Runtimes",

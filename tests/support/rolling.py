@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from services.api.drift.rolling import Rolling
@@ -19,7 +20,9 @@ def rolled(settings: Settings, action: Callable[[Rolling], Coroutine[Any, Any, i
         finally:
             await engine.dispose()
 
-    return asyncio.run(run())
+    # In a thread of its own: the caller's may have a loop that runs, as a browser's tests have.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, run()).result()
 
 
 def looked(settings: Settings) -> int:

@@ -11,7 +11,7 @@ from services.api.drift import judging
 from shared.db.statements import rollups
 from shared.settings import Settings
 
-_FINE_DAYS = 90  # hourly rollups are forgotten then; those of a day stay
+_FINE_DAYS = 14  # older ones are of a day: alerts look back two windows, the board two days
 _log = structlog.get_logger()
 
 

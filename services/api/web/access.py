@@ -46,6 +46,8 @@ PAGES: Table = {
     ("GET", "/admin/retraining"): OVERSEER,
     ("POST", "/admin/retraining"): ADMIN,
     ("POST", "/admin/retraining/rule"): ADMIN,
+    ("GET", "/admin/drift"): OVERSEER,
+    ("POST", "/admin/alerts/{alert_id}"): ADMIN,
     ("GET", "/admin/system"): OVERSEER,
     ("GET", "/admin/webhooks"): OVERSEER,
     ("POST", "/admin/webhooks"): ADMIN,

@@ -25,6 +25,7 @@ _GROUPS: Mapping[str, tuple[Place, ...]] = {
         Place("retraining", "/admin/retraining"),
     ),
     "service": (
+        Place("drift", "/admin/drift"),
         Place("system", "/admin/system"),
         Place("webhooks", "/admin/webhooks"),
         Place("keys", "/admin/keys"),

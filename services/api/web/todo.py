@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api import proposals
 from services.api.auth import Caller
 from services.api.gateway import Gateway
-from shared.db.statements import adjudications, system, training, versions, webhooks
+from shared.db.statements import adjudications, drift, system, training, versions, webhooks
 from shared.schemas import Modality
 from shared.sentences import say
 
@@ -82,9 +82,17 @@ async def trained(session: AsyncSession, caller: Caller, gateway: Gateway) -> li
     return [_task(f"run_{row.state}", f"/admin/training/{row.id}", name=row.name, recipe=row.recipe) for row in rows]
 
 
+async def alerts(session: AsyncSession, caller: Caller, gateway: Gateway) -> list[Task]:
+    """Drift alerts of this hospital that nobody has looked at."""
+    del gateway
+    rows = (await session.execute(drift.unseen(caller.tenant_id))).all()
+    return [_task("alert", "/admin/drift", modality, urgent=True, count=count) for modality, count in rows]
+
+
 SOURCES: tuple[Source, ...] = (
     unanswered,
     workers,
+    alerts,
     waiting_promotions,
     dead_jobs,
     second_readings,

@@ -223,6 +223,13 @@ def alerts(tenant: UUID, *, is_open: bool | None, before: UUID | None, limit: in
     return query if before is None else query.where(DriftAlert.id < before)
 
 
+def unseen(tenant: UUID) -> Select[str, int]:
+    """How many alerts of each modality nobody has acknowledged."""
+    raised = (DriftAlert.tenant_id == tenant, DriftAlert.cleared_at.is_(None), DriftAlert.acknowledged_at.is_(None))
+    query = select(DriftAlert.modality, func.count()).where(*raised)
+    return query.group_by(DriftAlert.modality).order_by(DriftAlert.modality)
+
+
 def alert(tenant: UUID, alert_id: UUID) -> Select[*tuple[Any, ...]]:
     """One of a tenant's alerts, as `alerts` gives it."""
     return alerts(tenant, is_open=None, before=None, limit=1).where(DriftAlert.id == alert_id)

@@ -1,6 +1,17 @@
 """Pages of those who look after the service, one file a page; each does what the API's route of the same name does."""
 
-from services.api.routes.admin import audit, deployments, keys, retraining, start, system, training, versions, webhooks
+from services.api.routes.admin import (
+    audit,
+    deployments,
+    drift,
+    keys,
+    retraining,
+    start,
+    system,
+    training,
+    versions,
+    webhooks,
+)
 
 ROUTERS = (
     start.router,
@@ -8,6 +19,7 @@ ROUTERS = (
     versions.router,
     training.router,
     retraining.router,
+    drift.router,
     system.router,
     webhooks.router,
     keys.router,
