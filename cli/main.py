@@ -6,6 +6,7 @@ from cli.commands import (
     adjudications,
     batch,
     collect,
+    compare,
     demo,
     doctor,
     drift,
@@ -74,7 +75,7 @@ app.command("collect")(collect.collect)
 app.command("validate")(reports.validate)
 app.command("explore")(reports.explore)
 app.command("evaluate")(reports.evaluate)
-app.command("compare")(reports.compare)
+app.command("compare")(compare.compare)
 app.command("reproduce")(reproduce.reproduce)
 app.command("samples")(samples.samples)
 app.command("doctor")(doctor.doctor)

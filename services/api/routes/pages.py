@@ -9,7 +9,17 @@ from services.api import explaining, reading
 from services.api.auth import Caller, Signed
 from services.api.gateway import of
 from services.api.problems import request_id
-from services.api.routes import admin, batch_pages, feedback, judging_pages, language, page_actions, sign_in, static
+from services.api.routes import (
+    admin,
+    batch_pages,
+    comparison_pages,
+    feedback,
+    judging_pages,
+    language,
+    page_actions,
+    sign_in,
+    static,
+)
 from services.api.web import filters
 from services.api.web.problem import problem_page
 from services.api.web.reader import Reader
@@ -27,7 +37,7 @@ _EARLIER = 6
 def install(app: FastAPI) -> None:
     """Hang the pages' own parts into the application: sign-in, actions, administration, files, problems as pages."""
     app.state.problem_page = problem_page
-    own = (sign_in, language, page_actions, batch_pages, judging_pages, static)
+    own = (sign_in, language, page_actions, batch_pages, comparison_pages, judging_pages, static)
     for part in (*(module.router for module in own), *admin.ROUTERS):
         app.include_router(part)
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.api.gates import retold_detail
 from services.api.web.assets import asset_url
-from services.api.web.bars import bars
+from services.api.web.bars import bars, histogram
 from services.api.web.figures import FILTERS
 from services.api.web.scale import scale
 from shared import detail
@@ -60,6 +60,7 @@ def _environment() -> Environment:
         asset=asset_url,
         scale=scale,
         bars=bars,
+        histogram=histogram,
         detail_lines=detail.lines,
         language=language,
         TAGS=TAGS,

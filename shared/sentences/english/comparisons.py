@@ -55,6 +55,9 @@ SENTENCES = {
     "page.comparison.present": "finding present",
     "page.comparison.absent": "finding absent",
     "page.comparison.unjudged": "not judged",
+    "page.comparison.only_flips": "Show the flips alone",
+    "page.comparison.every": "Show every case",
+    "page.comparison.no_flips": "No decision changed sides.",
     "page.comparison.more": "More cases",
     "page.comparison.beginning": "From the beginning",
 }

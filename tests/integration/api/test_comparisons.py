@@ -192,3 +192,29 @@ def test_a_recall_is_said_and_strangers_see_nothing(
     assert stranger.get(f"/v1/comparisons/{begun['id']}").status_code == 404
     assert stranger.get("/v1/comparisons").json()["comparisons"] == []
     assert api.client(Role.ADMIN).get(f"/v1/comparisons/{begun['id']}").status_code == 403
+
+
+def test_the_page_begins_one_and_shows_the_cases(
+    api: Api, worker: Bench, studies: list[str], second: str, deployed: dict[Modality, str]
+) -> None:
+    reader = api.client(Role.CLINICIAN)
+    html, origin = {"Accept": "text/html"}, {"Origin": api.settings.base_url, "Accept": "text/html"}
+    form = reader.get("/comparisons", headers=html).text
+    assert "Nothing was compared yet" in form
+    assert f'<option value="{second}"' in form
+    same = reader.post("/comparisons", data={"first": second, "second": second}, headers=origin)
+    assert (same.status_code, "Name two different versions." in same.text) == (422, True)
+    made = reader.post("/comparisons", data={"first": deployed[Modality.COUGH], "second": second}, headers=origin)
+    assert made.status_code == 303, made.text
+    waiting = reader.get(made.headers["Location"], headers=html).text
+    assert 'data-busy="yes"' in waiting
+    assert "No input was answered by both versions yet." in waiting
+    worker.engine.drain()
+    page = reader.get(made.headers["Location"], headers=html).text
+    assert 'data-busy="no"' in page
+    assert page.count("⇄ flipped") == 2
+    assert all(f"/jobs/{study}" in page for study in studies if study != studies[3])
+    flips = reader.get(f"{made.headers['Location']}?flipped=true", headers=html).text
+    assert flips.count("⇄ flipped") == flips.count('<th scope="row"><a') == 2
+    assert made.headers["Location"] in reader.get("/comparisons", headers=html).text
+    assert api.client(Role.ADMIN).get("/comparisons", headers=html).status_code == 403
