@@ -1,5 +1,6 @@
 """Pages that hold two versions against each other on the same studies."""
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Annotated
 from uuid import UUID
@@ -17,7 +18,7 @@ from services.api.routes.comparisons import Skip
 from services.api.routes.jobs import JobFilter
 from services.api.web.reader import Reader
 from services.api.web.render import page
-from services.api.web.shown import shown_versions
+from services.api.web.shown import ShownVersion, shown_versions
 from shared.errors import ThoracleError
 
 router = APIRouter(include_in_schema=False)
@@ -75,21 +76,23 @@ async def one(
 
 async def _form(request: Request, caller: Caller, problem: ThoracleError | None = None) -> Response:
     gateway = of(request)
-    versions = [one for one in await shown_versions(gateway, caller.tenant_id) if one.status != "recalled"]
+    versions = _comparable(await shown_versions(gateway, caller.tenant_id))
     earlier = await compared.heads(gateway, caller, None, _EARLIER)
     return page(
         "comparisons.html",
         problem.status if problem else 200,
         reader=Reader.of(caller),
         versions=versions,
-        comparable=_comparable([(one.card.modality, one.card.finding) for one in versions]),
         earlier=earlier,
         problem=problem.detail if problem else None,
     )
 
 
-def _comparable(kinds: list[tuple[str, str]]) -> bool:
-    return len(kinds) > len(set(kinds))
+def _comparable(versions: list[ShownVersion]) -> list[ShownVersion]:
+    """Those that may answer and that another one can be held against."""
+    may = [one for one in versions if one.status != "recalled"]
+    kinds = Counter((one.card.modality, one.card.finding) for one in may)
+    return [one for one in may if kinds[one.card.modality, one.card.finding] > 1]
 
 
 def _since(day: str) -> JobFilter:

@@ -14,6 +14,11 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}"
 
 
+def signed(value: float) -> str:
+    """A figure that may be below nought, with a true minus sign."""
+    return number(value).replace("-", "−")
+
+
 def probability(value: float) -> str:
     """Two digits, and never 0.00 or 1.00: no model is that sure."""
     if value < 0.01:
@@ -86,6 +91,7 @@ def without(sentence: str, warning: str | None) -> str:
 FILTERS = {
     "without": without,
     "number": number,
+    "signed": signed,
     "probability": probability,
     "interval": interval,
     "of_hundred": of_hundred,

@@ -27,6 +27,7 @@ SENTENCES = {
     "page.comparison.waiting": "Still being answered: {waiting} jobs, after all other studies. This page follows.",
     "page.comparison.recalled": "A version of this comparison was recalled since. Do not rely on its answers.",
     "page.comparison.nothing": "No input was answered by both versions yet.",
+    "page.comparison.figures": "How far they agree",
     "page.comparison.inputs": "Inputs answered by both",
     "page.comparison.of": "{compared} of {inputs}",
     "page.comparison.people": "Subjects",
