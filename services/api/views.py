@@ -99,6 +99,7 @@ def job_view(row: JobRow, cards: Mapping[UUID, Card], base_url: str, outlook: Ou
         study_id=row.study,
         study=job.study_id,
         batch=job.batch_id,
+        comparison=job.comparison_id,
         requested_version=version_ref(row.requested) if row.requested else None,
         input=InputView(sha256=row.input.sha256, size_bytes=row.input.size_bytes, media_type=row.input.media_type),
         attempts=job.attempts,

@@ -117,6 +117,7 @@ class JobView(Shape):
     study_id: str | None
     study: UUID | None
     batch: UUID | None
+    comparison: UUID | None = Field(None, description="It only compares versions: no clinical result")
     subject_id: str | None
     site: str | None
     device: str | None

@@ -58,7 +58,9 @@ def conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.version is not None:
         answered = select(Version.id).where(or_(Version.sha256 == wanted.version, Version.name == wanted.version))
         found.append(Job.version_id.in_(answered))
-    return [Job.comparison_id.is_(None), *found, *_bounds(wanted)]
+    if wanted.batch is None:  # what only compares versions is found by its own batch alone
+        found.append(Job.comparison_id.is_(None))
+    return found + _bounds(wanted)
 
 
 def _pattern(prefix: str) -> str:

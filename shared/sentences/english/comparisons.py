@@ -59,6 +59,8 @@ SENTENCES = {
     "page.comparison.only_flips": "Show the flips alone",
     "page.comparison.every": "Show every case",
     "page.comparison.no_flips": "No decision changed sides.",
+    "page.comparison.job": "This job only compares versions. It is no clinical result of a study.",
+    "page.comparison.back": "Open the comparison",
     "page.comparison.more": "More cases",
     "page.comparison.beginning": "From the beginning",
 }

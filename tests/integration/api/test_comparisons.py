@@ -81,7 +81,9 @@ def test_only_what_is_missing_is_run_and_flips_come_first(
     assert {case["job"] for case in found["cases"]} == {studies[0], studies[1], studies[2], studies[4]}
     first = found["cases"][0]
     assert (first["first"]["decision"], first["second"]["decision"]) == ("not_flagged", "flagged")
-    assert client.get(f"/v1/jobs/{first['second']['job']}").json()["result"]["version"]["sha256"] == second
+    own = client.get(f"/v1/jobs/{first['second']['job']}").json()
+    assert (own["comparison"], own["result"]["version"]["sha256"]) == (begun["id"], second)
+    assert client.get(f"/v1/jobs/{studies[0]}").json()["comparison"] is None
     assert agreement["judged"] is None
     assert {"comparison.create", "comparison.read"} <= set(api.actions(begun["id"]))
     again = compared(client, second)
@@ -214,6 +216,8 @@ def test_the_page_begins_one_and_shows_the_cases(
     assert 'data-busy="no"' in page
     assert page.count("⇄ flipped") == 2
     assert all(f"/jobs/{study}" in page for study in studies if study != studies[3])
+    own = page.split('href="/jobs/')[3].split('"')[0]
+    assert "only compares versions" in reader.get(f"/jobs/{own}", headers=html).text
     flips = reader.get(f"{made.headers['Location']}?flipped=true", headers=html).text
     assert flips.count("⇄ flipped") == flips.count('<th scope="row"><a') == 2
     assert made.headers["Location"] in reader.get("/comparisons", headers=html).text
