@@ -163,7 +163,6 @@ def among_inputs(tenant: UUID, wanted: Wanted) -> Select[str, UUID]:
     found = select(JobInput.sha256, JobInput.job_id).join(Job, Job.id == JobInput.job_id)
     return (
         found.ext(distinct_on(JobInput.sha256))
-        .outerjoin(Result, Result.job_id == Job.id)
         .outerjoin(Study, Study.id == Job.study_id)
         .outerjoin(Result, Result.job_id == Job.id)
         .where(Job.tenant_id == tenant, JobInput.position == 0, *conditions(wanted))
