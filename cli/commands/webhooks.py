@@ -20,6 +20,7 @@ class Event(StrEnum):
     JOB = "job.finished"
     REVIEW = "result.reviewed"
     BATCH = "batch.finished"
+    DRIFT = "drift.alert"
 
 
 class State(StrEnum):

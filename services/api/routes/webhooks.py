@@ -22,7 +22,7 @@ from shared.errors import Conflict, NotFound
 
 router = APIRouter(tags=["webhooks"])
 
-Event = Literal["job.finished", "result.reviewed", "batch.finished"]
+Event = Literal["job.finished", "result.reviewed", "batch.finished", "drift.alert"]
 State = Literal["waiting", "sent", "dead"]
 _MOST = 20
 _OVERLAP = timedelta(hours=24)
@@ -73,6 +73,7 @@ class DeliveryView(BaseModel):
     event: str
     job_id: UUID | None
     batch_id: UUID | None
+    alert_id: UUID | None
     status: str | None
     state: State
     attempts: int

@@ -152,4 +152,7 @@ class Dispatcher:
         elif row.batch_id is not None:
             here = f"{base}/v1/batches/{row.batch_id}"
             data = {"batch_id": str(row.batch_id), "links": {"self": here, "results": f"{here}/results"}}
+        elif row.alert_id is not None:
+            links = {"alerts": f"{base}/v1/alerts", "board": f"{base}/v1/drift"}
+            data = {"alert_id": str(row.alert_id), "status": row.status, "links": links}
         return json.dumps({"type": row.event, "timestamp": row.created_at.isoformat(), "data": data}).encode()

@@ -48,6 +48,7 @@ class Delivery(Base):
     event: Mapped[str]
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
     batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("batches.id"))
+    alert_id: Mapped[UUID | None] = mapped_column(ForeignKey("drift_alerts.id"))
     status: Mapped[str | None]
     state: Mapped[str] = mapped_column(server_default=text("'waiting'"))
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))

@@ -7,6 +7,7 @@ import pytest
 
 from shared import judging
 from shared.agreement import wilson
+from shared.db.tables import Webhook, new_id
 from shared.deployments import publish
 from shared.registry import store
 from shared.schemas import Basis, Label, Modality, Role, Verdict
@@ -131,6 +132,31 @@ def test_an_alert_is_acknowledged_once_by_an_administrator_of_the_hospital(api: 
     assert (again.status_code, again.json()["code"]) == (409, "alert_over")
     assert admin.post(f"/v1/alerts/{uuid4()}/acknowledge", json={}).status_code == 404
     assert api.actions(alert) == ["alert.raised", "alert.acknowledge"]
+
+
+def test_webhooks_are_told_of_an_alert(api: Api, served: Any, hospital: Hospital) -> None:
+    hooks = [
+        Webhook(
+            id=new_id(), tenant_id=hospital.tenant_id, principal_id=hospital.principal_id,
+            url="https://his.example", events=events, secret=b"",
+        )
+        for events in (["drift.alert"], ["job.finished"])
+    ]  # fmt: skip
+    with api.database.begin() as session:
+        session.add_all(hooks)
+    served(60, WIDE, ago=9 * DAY)
+    served(90, {"edge": 1900.0})
+    looked(api.settings)
+    admin = api.client(Role.ADMIN)
+    [alert] = admin.get("/v1/alerts").json()["alerts"]
+    admin.post(f"/v1/alerts/{alert['id']}/acknowledge", json={})
+    looked(api.settings)
+    ours, others = (admin.get(f"/v1/webhooks/{hook.id}/deliveries").json()["deliveries"] for hook in hooks)
+    assert [(one["event"], one["alert_id"], one["status"]) for one in ours] == [
+        ("drift.alert", alert["id"], "acknowledged"),
+        ("drift.alert", alert["id"], "raised"),
+    ]
+    assert [one for one in others if one["event"] != "job.finished"] == []
 
 
 def test_another_hospital_sees_nothing_of_it(api: Api, served: Any) -> None:
