@@ -83,7 +83,8 @@ def _board(found: dict[str, Any]) -> None:
 def _version(one: dict[str, Any]) -> None:
     rates = ", ".join(f"{words(name)} {rate['value']:.1%}" for name, rate in one["rates"].items())
     reference = f"reference: the first {one['referred']} results{'' if one['complete'] else ', not whole yet'}"
-    title = f"{one['version']['name']}, {words(one['modality'])}: {one['jobs']} jobs; {rates}; {reference}"
+    title = f"{one['version']['name']}, {words(one['modality'])}"
+    show(f"{title}: {one['jobs']} jobs; {rates}; {reference}.")
     rows = [_measure(measure) for measure in one["measures"]]
     table(title, ("Measure", "Results", "PSI", "By chance", "KS", "Standing"), rows)
     told = one["feedback"]
