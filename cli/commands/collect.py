@@ -17,6 +17,9 @@ def collect(
     basis: Annotated[list[str], typer.Option(help="pcr, radiologist, follow_up or impression; may be repeated.")],
     hospital: Annotated[str, typer.Option(help="Whose verdicts.")] = "",
     since: Annotated[datetime | None, typer.Option(help="Only verdicts given since then (UTC).")] = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Only of readers who did not know the model's answer.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Write a dataset from judged results into THORACLE_DATASETS_DIR; it names nobody and copies no input.
@@ -42,7 +45,7 @@ def collect(
             tenant = session.scalar(select(Tenant.id).where(Tenant.name == (hospital or TENANT)))
         if tenant is None:
             raise BadRequest(detail=f"There is no hospital named {hospital or TENANT}.")
-        query = Query(tenant, modality, finding, basis, since.replace(tzinfo=UTC) if since else None)
+        query = Query(tenant, modality, finding, basis, since.replace(tzinfo=UTC) if since else None, blind)
         folder = place.settings.datasets / name
         found = run(place.database, BlobStore(place.settings.blob_dir), query, folder)
     if json_:

@@ -37,6 +37,7 @@ class Query:
     finding: str
     bases: Sequence[str]
     since: datetime | None = None
+    blind: bool = False  # only verdicts whose readers did not know the model's answer
 
 
 class Collected(Shape):
@@ -82,10 +83,13 @@ def labelled(database: Database, store: BlobStore, query: Query, left_out: Count
     """Inputs on whose label readers agree and that are stored; others are counted. Raises BadRequest."""
     words = _words(query.modality, query.finding)
     with database.begin() as session:
-        found = session.execute(
+        found: Sequence[Any] = session.execute(
             statements.judged(query.tenant, query.modality, query.finding, query.bases, query.since)
         ).all()
         key = session.scalar(statements.pseudonym_key(query.tenant)) or b""
+    if query.blind:
+        told, found = len(found), [row for row in found if not row.saw_result_first]
+        left_out.update({"saw_result_first": told - len(found)} if told > len(found) else {})
     agreed = [
         Labelled(row, present, _record(row, present, words, store.path(query.tenant, row.sha256), key))
         for row, present in _agreed(found, left_out)

@@ -56,11 +56,12 @@ class Place:
         basis: str = "pcr",
         hospital: Hospital | None = None,
         reader: str = "ada",
+        saw: bool = False,
         **more: Any,
     ) -> UUID:
         who = self.reader(reader, hospital)
         with self.database.begin() as session:
-            opinion = Opinion(Verdict(verdict), Basis(basis), saw_result_first=False, **more)
+            opinion = Opinion(Verdict(verdict), Basis(basis), saw, **more)
             return judging.give(session, who, job, opinion).id
 
     def settle(self, job: UUID, label: Label, basis: str = "radiologist", reader: str = "zoe") -> None:
@@ -74,8 +75,8 @@ class Place:
         owner = hospital or self.hospital
         return Reader(owner.tenant_id, owner.principal_id, person)
 
-    def collect(self, folder: Path, *bases: str, finding: str = "covid_pattern") -> Any:
-        query = Query(self.hospital.tenant_id, Modality.COUGH, finding, bases or ("pcr",))
+    def collect(self, folder: Path, *bases: str, finding: str = "covid_pattern", blind: bool = False) -> Any:
+        query = Query(self.hospital.tenant_id, Modality.COUGH, finding, bases or ("pcr",), blind=blind)
         return collect(self.database, BlobStore(self.settings.blob_dir), query, folder)
 
 
@@ -138,6 +139,13 @@ def test_what_a_second_reader_says_of_a_referred_input_is_a_label(place: Place, 
     place.settle(place.answered(b"referred", "refer"), Label.PRESENT, "pcr")
     place.collect(tmp_path / "d")
     assert labels(tmp_path / "d") == {"referred": "covid"}
+
+
+def test_readers_who_knew_the_answer_can_be_left_out(place: Place, tmp_path: Path) -> None:
+    place.judge(place.answered(b"led", "flagged"), "agree", saw=True)
+    place.judge(place.answered(b"blind", "flagged"), "agree")
+    assert place.collect(tmp_path / "d", blind=True).left_out == {"saw_result_first": 1}
+    assert labels(tmp_path / "d") == {"blind": "covid"}
 
 
 def test_nobody_is_named(place: Place, tmp_path: Path) -> None:
