@@ -1,13 +1,27 @@
-"""What readers say: on a result, on the worklist of second readings, in the administrator's list."""
+"""What readers say of results."""
 
 from playwright.sync_api import Page
 
+from cli.local import TENANT
+from shared.db.engine import Database
+from shared.db.people import ensure_principal, ensure_tenant, issue
 from shared.schemas import Modality, Role
+from shared.settings import Settings
 from tests.e2e.scenes import Scene
 from tests.e2e.support import send_sample
 from tests.support.stack import wait_for
 
+_SECOND: list[str] = []  # sign-in links of another clinician
 _DRAWN = "[...document.querySelectorAll('img[data-rendition]')].every(image => !image.hidden)"
+
+
+def prepare(settings: Settings, database: Database) -> None:
+    """Another clinician of the same hospital."""
+    del settings
+    with database.begin() as session:
+        owner = ensure_tenant(session, TENANT)
+        person = ensure_principal(session, owner, "demo second reader", [Role.CLINICIAN])
+        _SECOND.append(issue(session, person.id, "link", hours=1))
 
 
 def judge(page: Page, said: str, basis: str = "radiologist", comment: str = "") -> None:
@@ -40,13 +54,26 @@ def worklist(page: Page, base: str) -> None:
     page.goto(base + "/second-reading")
 
 
+def second(page: Page, base: str) -> None:
+    """One of them, before another reader than the one who disagreed."""
+    page.context.clear_cookies(name="thoracle_session")
+    page.goto(f"{base}/sign-in/{_SECOND.pop()}")
+    page.locator("main form button.primary").click()
+    page.wait_for_url(base + "/")
+    page.goto(base + "/second-reading?modality=cough")
+    page.get_by_role("link", name="Read").last.click()
+    page.wait_for_selector("#answer")
+    wait_for(lambda: page.evaluate(_DRAWN), 60, "pictures of the input")
+
+
 def listed(page: Page, base: str) -> None:
     """Every verdict, for those who look after the service."""
     page.goto(base + "/admin/feedback")
 
 
 SCENES = [
-    Scene("verdicts", Role.CLINICIAN, verdicts),
-    Scene("second-readings", Role.CLINICIAN, worklist),
-    Scene("feedback", Role.ADMIN, listed),
+    Scene("verdicts", Role.CLINICIAN, verdicts, "A result that a reader disagrees with"),
+    Scene("second-readings", Role.CLINICIAN, worklist, "What waits for a second reader"),
+    Scene("second-reading", Role.CLINICIAN, second, "A second reading, blind until it is answered"),
+    Scene("feedback", Role.ADMIN, listed, "Every verdict, without patients"),
 ]
