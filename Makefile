@@ -8,7 +8,7 @@ BIN = $(DEV)/bin
 WEIGHTS = $(if $(THORACLE_WEIGHTS_DIR),,$(if $(wildcard ../shared/weights),THORACLE_WEIGHTS_DIR=../shared/weights))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo setup check fix test starter reproduce bench samples chaos pictures openapi clean
+.PHONY: help demo setup check fix test starter reproduce bench samples chaos loop pictures openapi clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -61,6 +61,9 @@ bench: $(DEV)/.ready ## Measure against the limits and the peers, write docs/ben
 
 chaos: $(DEV)/.ready ## Faults on a real stack, judged by what it promises; writes docs/reliability.md (SEED=7 MINUTES=20)
 	$(BIN)/python -m tests.chaos --keep --minutes $(or $(MINUTES),20) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+loop: $(DEV)/.ready ## From verdicts to a retrained version and back, on a real stack with real coughs; writes docs/loop.md (DATA=folder)
+	$(BIN)/python -m tests.loop --data $(or $(DATA),../shared/data) $(ARGS)
 
 pictures: $(DEV)/.ready ## Pictures of every page in light and dark, and docs/pages.md (ARGS="worklist batch": some of them)
 	$(BIN)/python -m tests.e2e.pictures $(ARGS)

@@ -34,12 +34,12 @@ def told(found: dict[str, Any], job: dict[str, Any] | None = None) -> list[str]:
     version = found["version"]
     lines = [f"Result {job['id']}: {words(job['result']['decision'])}, at {job['finished_at']}"] if job else []
     lines.append(f"Version {version['name']} ({version['recipe']}, {version['sha256'][:12]})")
+    if found["recalled_at"]:
+        lines.append(f"  {found['recalled_at']}  recalled: {found['recall_reason']}")
     lines += [
         f"  {move['at']}  {words(move['action'])} ({move['role']}) by {move['actor']}: {move['reason']}"
         for move in reversed(found["moves"])
     ]
-    if found["recalled_at"]:
-        lines.append(f"  {found['recalled_at']}  recalled: {found['recall_reason']}")
     lines.append(f"Published {found['published_at']} by {found['published_by']}")
     data = found["data"]
     if run := found["run"]:

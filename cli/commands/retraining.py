@@ -18,6 +18,7 @@ Recipe = Annotated[str, typer.Option(help="Name from 'thoracle recipes'.")]
 Basis = Annotated[list[str], typer.Option(help="pcr, radiologist, follow_up or impression; may be repeated.")]
 Base = Annotated[str | None, typer.Option(help="Folder of a trainer that the judged inputs are added to.")]
 HoldOut = Annotated[float, typer.Option(min=0, max=0.5, help="Share of the patients who are never trained on.")]
+Trust = Annotated[bool, typer.Option("--trust-labels", help="Vouch for the labels; the card says so.")]
 
 
 @app.command("start")
@@ -29,10 +30,12 @@ def start(
     base: Base = None,
     hold_out: HoldOut = 0.2,
     mode: Annotated[Mode, typer.Option(help="The document's settings, or ours.")] = Mode.SOUND,
+    trust_labels: Trust = False,
     json_: Json = False,
 ) -> None:
     """Train from the confirmed verdicts so far. What is published computes in the shadow, if there is none."""
     plan = {"recipe": recipe, "bases": basis, "base": base, "hold_out": hold_out, "mode": mode.value}
+    plan["trust_labels"] = trust_labels
     with Client(Settings()) as client:
         found = client.call("POST", "/v1/retrainings", {"modality": modality, "plan": plan, "reason": reason})
     _one(found, json_)
@@ -79,11 +82,12 @@ def rule(
     labels: Annotated[int | None, typer.Option(min=1, help="So many new confirmed labels.")] = None,
     on_drift: Annotated[bool, typer.Option("--on-drift", help="Also when an alert is raised.")] = False,
     hold_out: HoldOut = 0.2,
+    trust_labels: Trust = False,
     off: Annotated[bool, typer.Option("--off", help="Keep the rule, and do not follow it.")] = False,
     json_: Json = False,
 ) -> None:
     """Set when verdicts of this kind of input are trained on by themselves."""
-    plan = {"recipe": recipe, "bases": basis, "base": base, "hold_out": hold_out}
+    plan = {"recipe": recipe, "bases": basis, "base": base, "hold_out": hold_out, "trust_labels": trust_labels}
     body = {"plan": plan, "min_labels": labels, "on_drift": on_drift, "enabled": not off}
     with Client(Settings()) as client:
         found = client.call("PUT", f"/v1/retraining-rules/{modality}", body)

@@ -81,7 +81,7 @@ async def begin(session: AsyncSession, wanted: Wanted) -> Retraining:
         seed=plan.seed,
         dataset=f"retraining-{retraining_id.hex}",
         name=f"retrained-{short}",
-        options=plan.model_dump(include={"epochs", "folds"}, exclude_none=True),
+        options=plan.model_dump(include={"epochs", "folds", "trust_labels"}, exclude_none=True),
         **owner,
     )
     retraining = Retraining(

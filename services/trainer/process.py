@@ -149,10 +149,12 @@ class Trainer:
         out, tell = folder / "version", Teller(self._runs, held, self._stopping)
         if not (out / registry.MANIFEST).is_file():
             limits = {"threads": self._settings.trainer_threads, "nice": self._settings.trainer_nice}
-            budget = Budget(**held.options, **limits)
+            options = dict(held.options)
+            trusted = bool(options.pop("trust_labels", False))
+            budget = Budget(**options, **limits)
             data = self._settings.datasets / held.dataset
             what = {"mode": held.mode, "seed": held.seed, "name": held.name, "budget": budget, "keep": folder / "kept"}
-            self._train(held.recipe, data, out, **what, on_progress=tell)
+            self._train(held.recipe, data, out, **what, trust_labels=trusted, on_progress=tell)
             tell.flush()
         return out
 

@@ -31,3 +31,6 @@ class RetrainingPlan(Shape):
     seed: int = Field(7, ge=0, le=2**31 - 1)
     epochs: int | None = Field(None, ge=1, le=10_000)
     folds: int | None = Field(None, ge=2, le=50)
+    trust_labels: bool = Field(
+        False, description="You vouch for the labels: the gates on labels do not judge them, and the card says so"
+    )

@@ -1,0 +1,1 @@
+"""The closed loop once around, on a real stack with real coughs."""
