@@ -101,7 +101,7 @@ def names(site: Site, modality: str) -> dict[str, str | None]:
 
 
 def test_train_promote_roll_back_and_recall(admin: Page, site: Site, training: Training) -> None:
-    admin.get_by_role("link", name=say("admin.nav.training")).click()
+    admin.get_by_role("link", name=say("admin.nav.training"), exact=True).click()
     admin.get_by_label(say("admin.run.field.recipe")).select_option("cough/mlp")
     admin.get_by_label(say("admin.run.field.name")).fill("tiny-2")
     admin.get_by_role("button", name=say("admin.run.go"), exact=True).click()
