@@ -105,9 +105,9 @@ def test_train_promote_roll_back_and_recall(admin: Page, site: Site, training: T
     admin.get_by_label(say("admin.run.field.recipe")).select_option("cough/mlp")
     admin.get_by_label(say("admin.run.field.name")).fill("tiny-2")
     admin.get_by_role("button", name=say("admin.run.go"), exact=True).click()
-    expect(admin.locator("svg.plot .line.latest").first).to_be_attached(timeout=20_000)  # the page follows by itself
+    expect(admin.locator("svg.plot .line.latest").first).to_be_attached(timeout=90_000)  # the page follows by itself
     training.finish.set()
-    expect(admin.locator("#state")).to_contain_text(say("run.succeeded"), timeout=20_000)
+    expect(admin.locator("#state")).to_contain_text(say("run.succeeded"), timeout=90_000)
     assert names(site, "cough")["active"] == "tiny-1"
 
     admin.get_by_role("link", name=say("admin.go.promote")).click()

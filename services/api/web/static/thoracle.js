@@ -103,6 +103,17 @@ async function follow() {
   }
 }
 
+/* What has no address to ask is drawn anew while something in it still moves, unless somebody is in it. */
+async function redraw() {
+  for (;;) {
+    const region = document.getElementById("live");
+    if (region.dataset.busy !== "yes") return;
+    await pause(PACES.list(0, true).rest);
+    await visible();
+    if (!region.contains(document.activeElement)) await refresh(region).catch(() => null);
+  }
+}
+
 /* A browser's own recording does not say how long it is: look at its end once. */
 function measure(audio) {
   audio.addEventListener("loadedmetadata", () => {
@@ -138,4 +149,4 @@ function enliven(root) {
 }
 
 enliven(document);
-if (document.getElementById("live")) follow();
+if (document.getElementById("live")) (document.getElementById("live").dataset.poll ? follow : redraw)();
