@@ -8,12 +8,13 @@ from sqlalchemy import TextClause
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db.statements import submissions, webhooks
+from shared.db.statements import rollups, submissions, webhooks
 from shared.settings import Settings
 
 _EVERY_S = 600.0
 _AT_ONCE = 5000
 _DELIVERY_DAYS = 30
+_ROLLUP_DAYS = 14  # alerts look back two windows, the board two days; older rollups are of a day
 _log = structlog.get_logger()
 
 
@@ -36,9 +37,10 @@ class Upkeep:
                 await self._task
 
     async def tidy(self) -> int:
-        """Forget idempotency keys that are too old to be used, and deliveries that nobody asks about; how many."""
+        """Forget keys too old to be used, deliveries that nobody asks about, rollups of old hours; how many."""
         keys = await self._delete(submissions.forget(self._settings.idempotency_hours, _AT_ONCE))
-        return keys + await self._delete(webhooks.forget(_DELIVERY_DAYS, _AT_ONCE))
+        told = await self._delete(webhooks.forget(_DELIVERY_DAYS, _AT_ONCE))
+        return keys + told + await self._delete(rollups.forget(_ROLLUP_DAYS, _AT_ONCE))
 
     async def _delete(self, statement: TextClause) -> int:
         deleted = 0

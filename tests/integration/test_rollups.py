@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, text
 
 from shared.db.engine import Database
+from shared.db.statements import rollups
 from shared.db.tables import Reference, Rollup
 from shared.measures import MEASURES
 from shared.schemas import Modality
@@ -173,3 +174,15 @@ def test_hours_and_days_are_those_of_the_end(
     now = datetime.now(UTC)
     assert sorted((now - since).days for since in hours) == [0, 3]
     assert all(since.minute == since.second == 0 for since in hours)
+
+
+def test_hours_are_forgotten_and_days_stay(
+    settings: Settings, database: Database, hospital: Hospital, version: UUID
+) -> None:
+    ended(database, hospital, version, [{"ago": 0}, {"ago": 20 * 86_400}], COUGH)
+    rolled(settings)
+    with database.begin() as session:
+        assert session.execute(rollups.forget(14, 1)).rowcount == 1
+        assert session.execute(rollups.forget(14, 100)).rowcount == 2
+        assert session.execute(rollups.forget(14, 100)).rowcount == 0
+    assert (counts(database, width=3600)[0], counts(database)[0]) == (1, 2)

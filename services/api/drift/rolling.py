@@ -11,7 +11,6 @@ from services.api.drift import judging
 from shared.db.statements import rollups
 from shared.settings import Settings
 
-_FINE_DAYS = 14  # older ones are of a day: alerts look back two windows, the board two days
 _log = structlog.get_logger()
 
 
@@ -64,8 +63,6 @@ class Rolling:
                 if await self.roll() or not looked:
                     await self.look()
                     looked = True
-                async with self._engine.begin() as connection:
-                    await connection.execute(rollups.forget(_FINE_DAYS))
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("rolling_failed", error=type(error).__name__)
             await asyncio.sleep(self._settings.drift_every_s)

@@ -129,7 +129,12 @@ _ROLL = text(
     """  # noqa: S608 - constants of ours
 ).bindparams(bindparam("job", type_=PG_UUID(as_uuid=True)))
 
-_FORGET = text("DELETE FROM rollups WHERE width < :day AND since < now() - make_interval(days => :days)")
+_FORGET = text(
+    """
+    DELETE FROM rollups WHERE id IN (
+        SELECT id FROM rollups WHERE width < :day AND since < now() - make_interval(days => :days) LIMIT :most)
+    """
+)
 
 
 def mark() -> TextClause:
@@ -145,9 +150,9 @@ def roll(ended_in: int, job: UUID, *, width: int, first: int, most: int = STEP) 
     return _ROLL.bindparams(ended_in=ended_in, job=job, width=width, first=first, most=most)
 
 
-def forget(days: int) -> TextClause:
-    """Delete fine rollups that are old; those of a day stay."""
-    return _FORGET.bindparams(day=DAY, days=days)
+def forget(days: int, most: int) -> TextClause:
+    """Delete up to `most` fine rollups that are old; those of a day stay."""
+    return _FORGET.bindparams(day=DAY, days=days, most=most)
 
 
 def moved() -> TextClause:
