@@ -69,3 +69,5 @@ class Aborts:
                 await self.look()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("canaries_not_looked_at", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 — a task that has ended looks at nothing any more, and nobody sees it
+                _log.exception("canaries_look_broken")

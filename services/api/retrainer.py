@@ -115,3 +115,5 @@ class Retrainer:
                 await self.look()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("retrainings_not_looked_at", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 — a task that has ended looks at nothing any more, and nobody sees it
+                _log.exception("retrainings_look_broken")

@@ -26,6 +26,7 @@ from shared.db.statements import judged, retraining, training
 from shared.db.tables import Retraining, TrainingRun
 from shared.errors import Conflict, ThoracleError
 from shared.schemas import Label, Modality, RetrainingPlan
+from shared.sentences import say
 from shared.settings import Settings
 from shared.storage import BlobStore
 
@@ -55,8 +56,9 @@ class Collector:
             try:
                 self._collect(wanted, run)
             except ThoracleError as error:
-                _log.warning("not_collected", retraining=str(wanted.id), code=error.code)
-                self._refuse(wanted, run, error)
+                self._refuse(wanted, run, error.code, error.detail)
+            except OSError:  # else it would stand before every other run for ever; its words may hold a file's name
+                self._refuse(wanted, run, "train_failed", say("train_failed"))
 
     def _waiting(self, here: Collection[str]) -> Row[Retraining, TrainingRun] | None:
         with self._database.begin() as session:
@@ -110,9 +112,10 @@ class Collector:
                 session.execute(retraining.keep(rows))
         _log.info("retraining_collected", retraining=str(wanted.id), files=counts["files"])
 
-    def _refuse(self, wanted: Retraining, run: TrainingRun, error: ThoracleError) -> None:
+    def _refuse(self, wanted: Retraining, run: TrainingRun, code: str, detail: str) -> None:
+        _log.warning("not_collected", retraining=str(wanted.id), code=code)
         with self._database.begin() as session:
-            session.execute(training.refuse(run.id, error.code, error.detail))
+            session.execute(training.refuse(run.id, code, detail))
             session.execute(retraining.end(wanted.id, "failed"))
         shutil.rmtree(self._settings.datasets / run.dataset, ignore_errors=True)
 

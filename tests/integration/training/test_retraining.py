@@ -16,7 +16,7 @@ from services.trainer.retraining import is_held_out
 from shared.db.engine import Database, async_engine
 from shared.db.statements import shadow
 from shared.db.statements.paired import paired
-from shared.db.tables import Retraining, Tenant, TrainingRun, Version
+from shared.db.tables import DriftAlert, Retraining, Tenant, TrainingRun, Version
 from shared.deployments import find
 from shared.schemas import Label, Modality, Role
 from shared.settings import Settings
@@ -185,6 +185,30 @@ def test_what_was_trained_on_is_no_test_and_what_was_held_out_is(
         session.execute(shadow.finish(deployment.shadow_id, answers))
         pairs = session.execute(paired(deployment.shadow_id, deployment.active_id)).one()
     assert (pairs.n, pairs.better, pairs.worse) == (counts["held_out"], counts["held_out"], 0)
+
+
+def test_an_alert_is_a_cause_once(
+    api: Api, place: Place, trainer: process.Trainer, look: Callable[[], None], database: Database
+) -> None:
+    admin = api.client(Role.ADMIN)
+    admin.put(RULES, json={"plan": PLAN, "on_drift": True})
+    judged(place, 6)
+    look()
+    assert admin.get("/v1/retrainings").json()["retrainings"] == []
+    with database.begin() as session:
+        where = {"site": "", "device": "", "measure": "probability", "results": 100}
+        psi = {"raised_psi": 0.4, "worst_psi": 0.4, "psi": 0.4}
+        version = find(session, "cough").active_id
+        alert = DriftAlert(tenant_id=place.hospital.tenant_id, modality="cough", version_id=version, **where, **psi)
+        session.add(alert)
+        session.flush()
+        raised = str(alert.id)
+    look()
+    done = trained(api, admin)
+    assert (done["cause"], done["evidence"]) == ("drift", {"alert": raised, "labels": 6})
+    look()
+    look()
+    assert len(admin.get("/v1/retrainings").json()["retrainings"]) == 1, "the same alert asks once"
 
 
 def test_without_a_confirmed_label_the_run_says_why(
