@@ -45,6 +45,7 @@ class Case:
     bulk: list[float] = field(default_factory=list)
     singles: list[float] = field(default_factory=list)
     loop: list[float] = field(default_factory=list)
+    crowd: list[float] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -127,6 +128,7 @@ def _measure(service: Service, case: Case, folder: Path) -> None:
     for _ in range(ROUNDS):
         case.costs.append(case.alone.cost())
         case.loop.append(case.alone.loop())
+        case.crowd.append(case.alone.crowd())
         case.bulk.append(service.bulk(case, case.files))
         if case.modality == Modality.CHEST_XRAY:
             case.singles.append(service.singles(case, folder))
@@ -138,6 +140,7 @@ def _claims(case: Case) -> list[Claim]:
     claims = [
         figure(f"limit: {case.name}", [cost.limit], "jobs/s", parts),
         figure(f"plain loop: {case.name}", case.loop, "jobs/s"),
+        figure(f"only preparing, a plain loop on every core at once: {case.name}", case.crowd, "inputs/s"),
         figure(f"bulk: {case.name}", case.bulk, "jobs/s"),
         at_least(
             f"bulk of {case.name}, of the limit", _over(case.bulk, cost.limit), "", case.share, case.notes["bulk"]
