@@ -61,7 +61,7 @@ class WorkerView(BaseModel):
 
 
 class Throughput(BaseModel):
-    """What ended of one modality in the last hour (of all, the latest 50,000), `since` the first of them."""
+    """What ended of one modality in the last hour (of all, the latest 20,000), `since` the first of them."""
 
     modality: Modality
     ended: int

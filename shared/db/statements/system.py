@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-MOST_WAITING = 200_000
-MOST_ENDED = 50_000
+MOST_WAITING = 100_000
+MOST_ENDED = 20_000
 _MOST_DEAD = 10_000
 
 _QUEUES = text(
@@ -73,7 +73,7 @@ def held() -> TextClause:
 
 
 def ended() -> TextClause:
-    """What ended in the last hour, by modality: the latest 50,000 of it, `since` when."""
+    """What ended in the last hour, by modality: the latest 20,000 of it, `since` when."""
     return _ENDED
 
 
