@@ -36,16 +36,20 @@ def told(found: dict[str, Any], job: dict[str, Any] | None = None) -> list[str]:
     lines.append(f"Version {version['name']} ({version['recipe']}, {version['sha256'][:12]})")
     if found["recalled_at"]:
         lines.append(f"  {found['recalled_at']}  recalled: {found['recall_reason']}")
-    lines += [
-        f"  {move['at']}  {words(move['action'])} ({move['role']}) by {move['actor']}: {move['reason']}"
-        for move in reversed(found["moves"])
-    ]
+    lines += [_moved(move) for move in reversed(found["moves"])]
     lines.append(f"Published {found['published_at']} by {found['published_by']}")
     data = found["data"]
     if run := found["run"]:
         lines.append(f"Training run {run['id']}: {run['recipe']}, seed {run['seed']}, started by {run['started_by']}")
     lines.append(f"Data {data['fingerprint'][:12]}: {data['n']} files of {data['patients']} patients")
     return lines + (_origin(found["retraining"]) if found["retraining"] else [])
+
+
+def _moved(move: dict[str, Any]) -> str:
+    approved = f", approved by {move['approved_by']}" if move["approved_by"] else ""
+    override = f" (not every gate passed: {move['override']})" if move["override"] else ""
+    who = f"{words(move['action'])} ({move['role']}) by {move['actor']}{approved}"
+    return f"  {move['at']}  {who}: {move['reason']}{override}"
 
 
 def _origin(origin: dict[str, Any]) -> list[str]:

@@ -25,7 +25,9 @@ class Moved(BaseModel):
     action: str
     role: Literal["to", "from"] = Field(description="Whether the pointer came to this version or left it")
     actor: str
+    approved_by: str | None = Field(description="The second person")
     reason: str
+    override: str | None = Field(description="Why, although some gates did not pass")
     at: datetime
 
 
@@ -118,6 +120,8 @@ async def lineage(session: AsyncSession, caller: Caller, version: Version, card:
         moves=[
             Moved(
                 role="to" if move.to_id == version.id else "from",
+                approved_by=move.evidence.get("approved_by"),
+                override=move.evidence.get("override"),
                 **{name: getattr(move, name) for name in ("generation", "action", "actor", "reason", "at")},
             )
             for move in moves

@@ -5,6 +5,8 @@ from typing import Any
 from cli.commands.lineage import told
 
 VERSION = {"name": "retrained-1", "recipe": "cough/gbdt", "sha256": "a" * 64}
+ALONE = {"approved_by": None, "override": None}
+BOTH = {"approved_by": "north/dan", "override": "few verdicts"}
 CLICK = {"first_at": "t0", "label": "absent", "job_id": "job-1", "feedback": ["click-1", "click-2"]}
 FOUND: dict[str, Any] = {
     "version": VERSION,
@@ -13,8 +15,8 @@ FOUND: dict[str, Any] = {
     "recalled_at": "t6",
     "recall_reason": "a bad microphone",
     "moves": [
-        {"at": "t4", "action": "shadow", "role": "to", "actor": "system", "reason": "trained"},
-        {"at": "t5", "action": "promote", "role": "to", "actor": "north/dan", "reason": "better"},
+        {"at": "t4", "action": "shadow", "role": "to", "actor": "system", "reason": "trained", **ALONE},
+        {"at": "t5", "action": "promote", "role": "to", "actor": "north/ada", "reason": "better", **BOTH},
     ],
     "run": {"id": "run-1", "recipe": "cough/gbdt", "seed": 7, "started_by": "ada"},
     "data": {"fingerprint": "f" * 64, "n": 440, "patients": 439},
@@ -42,6 +44,8 @@ def test_from_the_latest_to_the_first() -> None:
     assert places == sorted(places)
     assert lines[0] == "Result job-9: not flagged, at t5"
     assert lines[-1] == "  and 2 more (--json)"
+    promoted = "  t5  promote (to) by north/ada, approved by north/dan: better (not every gate passed: few verdicts)"
+    assert promoted in lines
 
 
 def test_a_version_from_elsewhere_ends_with_its_data() -> None:
