@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from services.api import compared, comparing
 from services.api.auth import Caller, Signed
+from services.api.compared import Window
 from services.api.comparing import Wanted
 from services.api.gateway import of
 from services.api.problems import request_id
@@ -60,7 +61,7 @@ async def one(
     flipped: Annotated[bool, Query()] = False,
 ) -> Response:
     """The figures, and the cases side by side."""
-    shown = await comparisons.one(request, caller, comparison_id, skip, _ROWS, flipped)
+    shown = await comparisons.read(request, caller, comparison_id, Window(skip, _ROWS, flipped))
     further = shown.skipped + len(shown.cases)
     flips = shown.agreement.flips
     of_all = flips.to_flagged + flips.to_not_flagged if flipped else shown.agreement.n

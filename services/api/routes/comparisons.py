@@ -61,8 +61,9 @@ async def listed(
 
 @router.get(
     "/v1/comparisons/{comparison_id}",
+    response_model=ComparisonView,
     summary="Flips, kappa, paired differences and the cases themselves",
-    responses=replies.errors(404, 422),
+    responses={304: {"description": "You hold it already"}, **replies.errors(404, 422)},
 )
 async def one(
     request: Request,
@@ -71,9 +72,14 @@ async def one(
     skip: Skip = 0,
     limit: Limit = 50,
     flipped: Annotated[bool, Query(description="Only cases whose decision changed sides")] = False,
-) -> ComparisonView:
+) -> Response:
     """As far as both versions have answered; `done` when nothing of it waits any more."""
-    shown = await compared.view(of(request), caller, comparison_id, Window(skip, limit, flipped))
+    return replies.represented(request, await read(request, caller, comparison_id, Window(skip, limit, flipped)))
+
+
+async def read(request: Request, caller: Caller, comparison_id: UUID, window: Window) -> ComparisonView:
+    """The same for a page. Raises NotFound."""
+    shown = await compared.view(of(request), caller, comparison_id, window)
     await _audited(request, caller, "comparison.read", comparison_id)
     return shown
 
