@@ -4,10 +4,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from services.api.web.access import PAGES
 from shared.schemas import Modality, Role
 from shared.sentences import EN, Language, say, speaking
 from tests.e2e.conftest import Site
-from tests.e2e.support import inspected, result_of, send_sample
+from tests.e2e.support import inspected, result_of, send_sample, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -72,3 +73,22 @@ def test_another_site_cannot_switch(site: Site) -> None:
     )
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("role", [Role.CLINICIAN, Role.ADMIN, Role.AUDITOR])
+def test_every_page_speaks_chinese_and_fits_a_tablet(page: Page, site: Site, role: Role) -> None:
+    sign_in(page, site, role)
+    page.set_viewport_size({"width": 820, "height": 1180})
+    page.get_by_role("button", name="中文").click()
+    gets = {path: roles or () for (method, path), roles in PAGES.items() if method == "GET" and "{" not in path}
+    paths = [path for path, roles in gets.items() if role in roles]
+    assert len(paths) > 2
+    for path in paths:
+        answer = page.goto(site.base + path)
+        assert answer is not None
+        assert answer.status == 200, path
+        text = page.locator("body").inner_text()
+        assert chinese("research") in text
+        assert [key for key in EN if "." in key and key in text] == [], path
+        assert [said for said in EN.values() if len(said) > 12 and "{" not in said and said in text] == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
