@@ -10,8 +10,8 @@ SENTENCES = {
     "explanation.background.generated_mean": "生成的输入（此版本不含其训练数据的平均值）",
     "explanation.background.blurred": "模糊后的输入",
     "explanation.check.better": "已检验：按 {orders} 种随机顺序去掉各部分，没有一种使分数变化得这样快。",
-    "explanation.check.no_better": "并不比偶然更好：去掉它所标出的部分，对分数的影响不超过随机顺序可能造成的影响。"
-    "请勿依据它。",
+    "explanation.check.no_better": "未通过与偶然的比较：去掉它所标出的部分，或只保留这些部分，对分数的影响不超过"
+    "随机顺序可能造成的影响。请勿依据它。",
     "explanation.lungs.share": "使分数升高的内容有 {share} % 位于肺野内，肺野占该版本所见范围的 {area} %。肺野由"
     "经验规则得出，而非分割结果。",
     "explanation.lungs.no_xray": "不是 X 线片，因此没有肺野内的比例。",

@@ -12,8 +12,8 @@ SENTENCES = {
     "explanation.background.generated_mean": "generated inputs, for this version does not hold its training data’s",
     "explanation.background.blurred": "the input, blurred",
     "explanation.check.better": "Checked: none of {orders} random orders of taking parts away moves the score as fast.",
-    "explanation.check.no_better": "It is no better than chance: taking away what it marks moves the score no more "
-    "than a random order may. Do not rely on it.",
+    "explanation.check.no_better": "It fails the check against chance: taking away what it marks, or keeping only "
+    "that, moves the score no more than a random order may. Do not rely on it.",
     "explanation.lungs.share": "{share} % of what raised the score lies in the lung field, which is {area} % of what "
     "the version saw. The field was found by a rule of thumb, not by a segmentation.",
     "explanation.lungs.no_xray": "Not an X-ray, so there is no share inside the lungs.",
