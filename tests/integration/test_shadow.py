@@ -1,6 +1,9 @@
 """A shadow computes what was answered already, after everything else, and costs no job anything."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from services.worker.deployed import Loaded
 from services.worker.parts import Parts
 from shared.db.engine import Database
 from shared.db.tables import Job, Result, ShadowResult, Worker
-from shared.deployments import Why, find, publish, try_out
+from shared.deployments import STARTER, Why, find, publish, try_out
 from shared.registry import store
 from shared.runtimes import Floats
 from shared.schemas import Modality, Role
@@ -39,12 +42,12 @@ class Watched:
 
 
 class Bench:
-    """A worker's parts in this process, and a second cough version that is its shadow."""
+    """A worker's parts in this process, and a second cough version, sealed in `folder`, that is its shadow."""
 
     def __init__(self, settings: Settings, database: Database, folder: Path) -> None:
         self.database, self.parts = database, Parts(settings)
         self.engine, self.before = self.parts.engine, lambda: None
-        artefact = store(tiny(folder / "shadow", Modality.COUGH, "tiny-s", bias=-1.0), settings.versions_dir)
+        artefact = store(folder, settings.versions_dir)
         with database.begin() as session:
             session.execute(insert(Worker).values(id=self.parts.worker_id, host="h", pid=1, modalities=[], report={}))
             version = publish(session, artefact, "test")
@@ -84,12 +87,20 @@ class Bench:
 
 @pytest.fixture
 def worker(settings: Settings, database: Database, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(settings, database, tmp_path)
-    yield bench
-    bench.engine.close(10)
-    bench.parts.shadow.close()
-    bench.parts.sandbox.close()
-    bench.parts.database.close()
+    with opened(settings, database, tiny(tmp_path / "shadow", Modality.COUGH, "tiny-s", bias=-1.0)) as bench:
+        yield bench
+
+
+@contextmanager
+def opened(settings: Settings, database: Database, folder: Path) -> Iterator[Bench]:
+    bench = Bench(settings, database, folder)
+    try:
+        yield bench
+    finally:
+        bench.engine.close(10)
+        bench.parts.shadow.close()
+        bench.parts.sandbox.close()
+        bench.parts.database.close()
 
 
 def coughs(hospital: Hospital, count: int, **fields: Any) -> list[UUID]:
@@ -123,6 +134,42 @@ def test_what_is_read_alike_is_read_once(worker: Bench, hospital: Hospital) -> N
     worker.work()
     assert sum(calls) == 6
     assert len([row for row in worker.rows() if row.decision]) == 6
+
+
+def test_what_is_read_otherwise_is_read_again(settings: Settings, database: Database, hospital: Hospital) -> None:
+    with opened(settings, database, STARTER / "cough") as worker:
+        worker.work()  # it hears of the shadow
+        calls = worker.prepared()
+        ids = coughs(hospital, 4)
+        worker.work()
+        rows, results = worker.rows(), worker.results()
+    assert sum(calls) == 8
+    assert {row.job_id for row in rows if row.probability is not None} == set(ids)
+    assert {row.score for row in rows}.isdisjoint({result.score for result in results.values()})
+
+
+def test_a_child_killed_in_a_shadow_costs_no_job_anything(
+    settings: Settings, database: Database, hospital: Hospital
+) -> None:
+    with opened(settings, database, STARTER / "cough") as worker:
+        ids = coughs(hospital, 4)
+        put, killed = worker.parts.sandbox.put, list[int]()
+
+        def killing(orders: Any, **how: Any) -> Any:
+            tasks = put(orders, **how)
+            if not worker.engine.holding and not killed:
+                killed.extend(child._process.pid for child in worker.parts.sandbox._children)
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+            return tasks
+
+        worker.parts.sandbox.put = killing  # type: ignore[method-assign]
+        worker.work()
+        rows = worker.rows()
+        assert killed
+        assert hospital.states(ids) == {"succeeded": 4}
+        assert {hospital.job(i).attempts for i in ids} == {1}
+        assert len([row for row in rows if row.decision]) == 4, "and the input runs again in a new child"
 
 
 def test_a_job_that_comes_meanwhile_goes_first(worker: Bench, hospital: Hospital) -> None:
