@@ -22,6 +22,9 @@ from tests.integration.api.support import PNG, Api, submit, submitted
 _API = sorted((method, path) for method, path in ROLES if path.startswith("/v1/"))
 
 
+_BODIES = {"/v1/jobs/{job_id}/feedback": {"verdict": "unsure", "basis": "impression", "saw_result_first": True}}
+
+
 def filled(path: str, **values: str) -> str:
     """A route's address with values for its parameters."""
     known = {"modality": "chest_xray", "kind": "picture", "sha256": "0" * 64, **values}
@@ -46,8 +49,9 @@ def test_what_is_anothers_is_unknown(api: Api, client: httpx.Client, monkeypatch
             address = filled(path, **real)
             if "{" in address or address == filled(path):
                 continue
-            theirs = stranger.request(method, address)
-            unknown = stranger.request(method, filled(path, **{name: str(uuid4()) for name in real}))
+            theirs = stranger.request(method, address, json=_BODIES.get(path))
+            nobodys = filled(path, **{name: str(uuid4()) for name in real})
+            unknown = stranger.request(method, nobodys, json=_BODIES.get(path))
             assert theirs.status_code == unknown.status_code == 404, (method, address)
             drop = {"request_id"}
             assert _without(theirs, drop) == _without(unknown, drop)
