@@ -34,7 +34,7 @@ class Actives:
     """The version that answers a hospital in a modality, at most a second old. None is never kept.
 
     For what may be a second late: whether a kind of file can be read at all. Which version answers is decided when a
-    job is claimed.
+    job is claimed, so that another gateway may let jobs in for a second after a recall: they wait.
     """
 
     def __init__(self) -> None:
@@ -49,3 +49,7 @@ class Actives:
         if found is not None:
             self._kept[tenant, modality] = time.monotonic() + _FRESH_S, found
         return found
+
+    def forget(self) -> None:
+        """A version was recalled here: ask again."""
+        self._kept.clear()

@@ -66,6 +66,7 @@ async def recall(request: Request, caller: Signed, sha256: Address, body: Recall
         await session.execute(audit.event(caller, "version.recall", "version", sha256, request_id(request)))
         rows = [tuple(row) for row in await session.execute(versions.deployments(caller.tenant_id))]
     assert version.recalled_at is not None
+    gateway.actives.forget()
     gateway.wake(version.modality)  # jobs that waited for it end now
     here = f"{gateway.settings.base_url}/v1"
     return Recalled(
