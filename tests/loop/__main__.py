@@ -14,7 +14,7 @@ def main() -> int:
     """0 when every state was reached, or when there are no coughs to do it with."""
     parser = argparse.ArgumentParser(prog="python -m tests.loop", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="folder with cough/index.csv")
-    folder = parser.parse_args().data / "cough"
+    folder = parser.parse_args().data.resolve() / "cough"  # the index made from it lies elsewhere
     if not (folder / "index.csv").is_file():
         say("Skipped: there are no coughs beside the repository. Name a folder with cough/index.csv: --data FOLDER")
         return 0
