@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.access import Access
@@ -105,16 +107,16 @@ async def sign_in_with_link(gateway: Gateway, secret: str, request_id: str | Non
         row = (await session.execute(statements.use_link(people.digest(secret)))).one_or_none()
         if row is None:
             raise Unauthenticated("sign_in_used")
-        return await _open_session(gateway, session, row.tenant_id, row.principal_id, row.scopes, request_id)
+        return await _open_session(gateway, session, row, request_id)
 
 
 async def sign_in_with_key(gateway: Gateway, secret: str, request_id: str | None = None) -> str:
-    """Return the secret of a new session with the rights of a key (`thk_...`). Raises Unauthenticated."""
+    """Return the secret of a new session with the rights and the end of a key (`thk_...`). Raises Unauthenticated."""
     async with gateway.begin() as session:
         row = (await session.execute(statements.holders([people.digest(secret)]))).one_or_none()
         if row is None or row.kind != "key":
             raise Unauthenticated
-        return await _open_session(gateway, session, row.tenant_id, row.principal_id, row.scopes, request_id)
+        return await _open_session(gateway, session, row, request_id, until=row.expires_at)
 
 
 async def sign_out(gateway: Gateway, caller: Caller, request_id: str | None = None) -> None:
@@ -163,15 +165,13 @@ def _secret(request: Request) -> tuple[str, people.Kind]:
 
 
 async def _open_session(
-    gateway: Gateway,
-    session: AsyncSession,
-    tenant: UUID,
-    principal: UUID,
-    scopes: list[str],
-    request_id: str | None,
+    gateway: Gateway, session: AsyncSession, holder: Row[Any], request_id: str | None, until: datetime | None = None
 ) -> str:
-    hours, roles = gateway.settings.session_hours, [Role(scope) for scope in scopes]
-    secret = await session.run_sync(lambda sync: people.issue(sync, principal, "session", hours, roles))
-    who = audit.Actor(tenant_id=tenant, principal_id=principal, credential_id=None)
-    await session.execute(audit.event(who, "session.begin", "principal", str(principal), request_id))
+    """A session of what a link or a key stands for."""
+    hours, roles = gateway.settings.session_hours, [Role(scope) for scope in holder.scopes]
+    secret = await session.run_sync(
+        lambda sync: people.issue(sync, holder.principal_id, "session", hours, roles, until)
+    )
+    who = audit.Actor(tenant_id=holder.tenant_id, principal_id=holder.principal_id, credential_id=None)
+    await session.execute(audit.event(who, "session.begin", "principal", str(holder.principal_id), request_id))
     return secret

@@ -8,11 +8,11 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shared.db.tables import Credential, Principal, Tenant, new_id
@@ -84,13 +84,18 @@ def ensure_principal(
 
 
 def issue(
-    session: Session, principal_id: UUID, kind: Kind, hours: float | None = None, scopes: Iterable[Role] = ()
+    session: Session,
+    principal_id: UUID,
+    kind: Kind,
+    hours: float | None = None,
+    scopes: Iterable[Role] = (),
+    until: datetime | None = None,
 ) -> str:
     """A new secret: `key` for programs, `link` to sign in once, `session` for a browser. `hours` None: no end.
 
-    `scopes` narrows the principal's roles; empty leaves them all.
+    `scopes` narrows the principal's roles; empty leaves them all. It ends at `until` at the latest.
     """
-    return _issued(session, principal_id, kind, hours, scopes)[1]
+    return _issued(session, principal_id, kind, hours, scopes, until)[1]
 
 
 def digest(secret: str) -> bytes:
@@ -99,10 +104,16 @@ def digest(secret: str) -> bytes:
 
 
 def _issued(
-    session: Session, principal_id: UUID, kind: Kind, hours: float | None, scopes: Iterable[Role]
+    session: Session,
+    principal_id: UUID,
+    kind: Kind,
+    hours: float | None,
+    scopes: Iterable[Role],
+    until: datetime | None = None,
 ) -> tuple[Credential, str]:
     secret = _PREFIX[kind] + secrets.token_urlsafe(32)
-    expires = datetime.now(UTC) + timedelta(hours=hours) if hours is not None else None
+    # By the clock that judges it.
+    ends = [end for end in (None if hours is None else func.now() + timedelta(hours=hours), until) if end is not None]
     credential = Credential(
         id=new_id(),
         principal_id=principal_id,
@@ -110,7 +121,7 @@ def _issued(
         digest=digest(secret),
         hint=secret[:8],
         scopes=sorted(scopes),
-        expires_at=expires,
+        expires_at=func.least(*ends) if ends else None,
     )
     session.add(credential)
     session.flush()

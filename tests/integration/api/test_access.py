@@ -243,6 +243,19 @@ def test_a_link_works_once(api: Api) -> None:
     assert "session.begin" in api.actions()
 
 
+def test_a_session_ends_with_the_key_that_it_began_with(api: Api, secret: str) -> None:
+    api.execute("UPDATE credentials SET expires_at = now() + interval '1 minute'")
+    signed_in = api.anonymous()
+    answer = signed_in.post("/sign-in", data={"key": secret}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 303
+    signed_in.cookies.set(COOKIE, answer.cookies[COOKIE])
+    assert signed_in.get("/v1/me").status_code == 200
+    with api.database.begin() as session:
+        ends = session.query(Credential.kind, Credential.expires_at).all()
+    assert {kind for kind, _ in ends} == {"key", "session"}
+    assert len({at for _, at in ends}) == 1
+
+
 def test_links_are_never_built_from_the_host_header(api: Api, client: httpx.Client) -> None:
     response = submit(client, PNG, headers={"Host": "evil.example"})
     assert "evil" not in response.text
