@@ -79,7 +79,7 @@ async def begin(session: AsyncSession, wanted: Wanted) -> Retraining:
         recipe=plan.recipe,
         mode=plan.mode,
         seed=plan.seed,
-        dataset=f"retraining-{retraining_id.hex}",
+        dataset=f"{trainers.COLLECTED}{retraining_id.hex}",
         name=f"retrained-{short}",
         options=plan.model_dump(include={"epochs", "folds", "trust_labels"}, exclude_none=True),
         **owner,

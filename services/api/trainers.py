@@ -10,6 +10,8 @@ from shared.db.statements import training
 from shared.errors import Conflict, Unprocessable
 from shared.schemas import Modality
 
+COLLECTED = "retraining-"  # how data sets of one hospital's patients begin: nobody names them, not even by chance
+
 
 class RecipeView(BaseModel):
     """One recipe that a trainer can train."""
@@ -52,6 +54,6 @@ def _merged(reports: Iterable[dict[str, Any]], alive: int) -> Recipes:
     datasets: set[str] = set()
     for report in reports:
         recipes.update({view["name"]: RecipeView.model_validate(view) for view in report["recipes"]})
-        datasets.update(report["datasets"])
+        datasets.update(name for name in report["datasets"] if not name.startswith(COLLECTED))
     ordered = [recipes[name] for name in sorted(recipes)]
     return Recipes(recipes=ordered, datasets=sorted(datasets), trainers_alive=alive)

@@ -11,6 +11,7 @@ from shared.db.tables import TrainingPoint, TrainingRun, Worker
 from shared.schemas import Role
 from tests.integration.api.support import Api
 
+COLLECTED_ELSEWHERE = "retraining-0193b1c0d2a87c4e9f10000000000001"
 RUN = {"recipe": "cough/mlp", "dataset": "north-coughs"}
 
 
@@ -24,7 +25,7 @@ def trainer(api: Api) -> None:
     """A trainer that was here once."""
     recipes = [{"name": "cough/mlp", "modality": "cough", "finding": "covid_pattern"}]
     with api.database.begin() as session:
-        report = {"recipes": recipes, "datasets": ["north-coughs"]}
+        report = {"recipes": recipes, "datasets": ["north-coughs", COLLECTED_ELSEWHERE]}
         session.add(Worker(host="gpu-1", pid=1, modalities=[], report=report))
 
 
@@ -45,7 +46,7 @@ def test_without_any_trainer_nothing_is_accepted(admin: httpx.Client) -> None:
 @pytest.mark.usefixtures("trainer")
 def test_recipes_come_from_the_trainers(api: Api, admin: httpx.Client) -> None:
     there = admin.get("/v1/recipes").json()
-    assert there["datasets"] == ["north-coughs"]
+    assert there["datasets"] == ["north-coughs"]  # what was collected from a hospital's patients is nobody's to name
     assert [recipe["name"] for recipe in there["recipes"]] == ["cough/mlp"]
     assert there["trainers_alive"] == 1
     api.execute("UPDATE workers SET stopped_at = now()")
@@ -58,6 +59,7 @@ def test_recipes_come_from_the_trainers(api: Api, admin: httpx.Client) -> None:
     [
         ({"recipe": "cough/none"}, 422, "recipe_unknown"),
         ({"dataset": "elsewhere"}, 422, "dataset_unknown"),
+        ({"dataset": COLLECTED_ELSEWHERE}, 422, "dataset_unknown"),
         ({"dataset": "../../etc"}, 422, "request_invalid"),
         ({"dataset": "/etc"}, 422, "request_invalid"),
         ({"recipe": "cough/../x"}, 422, "request_invalid"),
