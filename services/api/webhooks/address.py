@@ -15,7 +15,8 @@ from shared.settings import Settings
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+# Networks of the inside that Python calls global: local NAT64, site-local, IPv4-compatible.
+_INSIDE = [ipaddress.ip_network(name) for name in ("64:ff9b:1::/48", "fec0::/10", "::/96")]
 _MOST_URL = 2048
 _LOOKUPS = ThreadPoolExecutor(64, "names")  # a name server that hangs holds up nothing else
 
@@ -62,7 +63,7 @@ class Addresses:
     def _allows(self, address: IP) -> bool:
         if any(address in network for network in self.networks):
             return True
-        return address.is_global and not address.is_multicast and address not in _LOCAL_NAT64
+        return address.is_global and not address.is_multicast and not any(address in network for network in _INSIDE)
 
     @cached_property
     def networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
