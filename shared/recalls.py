@@ -43,7 +43,8 @@ def _let_go(session: Session, deployment: Deployment, version: Version, why: Why
     active = deployment.active_id
     if active == version.id:
         active = deployment.previous_id
-        values |= {"active_id": active, "previous_id": None}
+        again = {} if active is None else without(deployment, active)  # it may have been tried out meanwhile
+        values |= {**again, "active_id": active, "previous_id": None}
     said = Why(why.actor, why.reason, {**why.evidence, "version": version.sha256, "let_go": let_go})
     between = (deployment.active_id, active)
     return move(session, deployment, deployment.generation, "recall", between, values, said)

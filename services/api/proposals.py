@@ -72,6 +72,9 @@ async def waiting(session: AsyncSession, modality: Modality) -> list[ProposalVie
 
 async def take(session: AsyncSession, modality: Modality, proposal_id: UUID) -> Proposal:
     """A proposal that waits, held until the transaction ends. Raises NotFound, Conflict."""
+    # Its version's row comes before the deployment's, as in every move: else a recall and this wait for each other.
+    version = select(Version.id).join(Proposal, Proposal.version_id == Version.id).where(Proposal.id == proposal_id)
+    await session.execute(version.with_for_update(read=True, of=Version))
     deployment = await _deployment(session, modality)
     query = select(Proposal).where(Proposal.id == proposal_id, Proposal.deployment_id == deployment.id)
     proposal = await session.scalar(query.with_for_update())
