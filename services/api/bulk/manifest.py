@@ -69,10 +69,13 @@ def from_ndjson(pieces: Iterable[bytes], most: int, *, files: bool = False) -> L
 
     Raises Unprocessable.
     """
-    lines = [(at, line) for at, line in enumerate(_text(pieces).split("\n"), 1) if line.strip()]
-    if len(lines) > most:
-        raise Unprocessable("batch_too_large", most=most)
-    return _once([_json_line(at, line, files) for at, line in lines])
+    found: Lines = []
+    for at, line in enumerate(io.StringIO(_text(pieces), newline="\n"), 1):
+        if line.strip():
+            found.append(_json_line(at, line, files))
+        if len(found) > most:  # a line may be two bytes: never all of them at once
+            raise Unprocessable("batch_too_large", most=most)
+    return _once(found)
 
 
 def _csv_line(number: int, header: list[str], row: list[str]) -> Line | Refusal:
@@ -85,6 +88,7 @@ def _csv_line(number: int, header: list[str], row: list[str]) -> Line | Refusal:
 def _json_line(number: int, text: str, files: bool) -> Line | Refusal:
     try:
         values = json.loads(text) if len(text) <= _LINE_BYTES else None
+        json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is no text: a ValueError
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
@@ -101,8 +105,8 @@ def _json_line(number: int, text: str, files: bool) -> Line | Refusal:
 def _line(number: int, texts: dict[str, str], pointer: str) -> Line | Refusal:
     source = texts.pop(pointer, "").strip()
     key = texts.pop("key", "").strip() or source
-    if not source:
-        return Refusal(number, f"line {number}", FieldRefused(pointer, "it is empty."))
+    if not source or "\0" in source:
+        return Refusal(number, f"line {number}", FieldRefused(pointer, "it is empty, or no text."))
     if len(key) > _KEY_LETTERS or not key.isprintable():
         why = f"it is longer than {_KEY_LETTERS} letters or holds control characters."
         return Refusal(number, f"line {number}", FieldRefused("key", why))
