@@ -140,10 +140,9 @@ def _result(row: JobRow, cards: Mapping[UUID, Card]) -> ResultView | None:
     reasons = _notes(result.reasons)
     if version.recalled_at is not None:
         reasons.insert(0, note("result_recalled"))
-    present = result.probability >= card.threshold
     return ResultView(
         finding=card.finding,
-        label=card.labels.present if present else card.labels.absent,
+        label=_label(card, result) if version.recalled_at is None else None,
         decision=Decision(result.decision),
         sentence=_sentence(card, Decision(result.decision), reasons, recalled=version.recalled_at is not None),
         probability=result.probability,
@@ -160,6 +159,12 @@ def _result(row: JobRow, cards: Mapping[UUID, Card]) -> ResultView | None:
         review=review(result),
         client_ref=row.job.client_ref,
     )
+
+
+def _label(card: Card, result: Result) -> str | None:
+    """The card's plain answer, where the result is one."""
+    said = {Decision.FLAGGED: card.labels.present, Decision.NOT_FLAGGED: card.labels.absent}
+    return said.get(Decision(result.decision))
 
 
 def _notes(stored: Sequence[Mapping[str, Any]]) -> list[Note]:

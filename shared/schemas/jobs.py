@@ -69,7 +69,7 @@ class ResultView(Shape):
     """What a result says: one shape in API, CSV, webhook and page."""
 
     finding: str
-    label: str
+    label: str | None = Field(description="The plain answer; none where the decision is `refer` or after a recall")
     decision: Decision
     sentence: str
     probability: Probability

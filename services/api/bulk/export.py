@@ -25,7 +25,7 @@ COLUMNS: dict[str, str] = {
     "modality": "the kind of input",
     "status": "`succeeded`, `failed`, `rejected`, `cancelled` or `dead`; without `succeeded` there is no result",
     "finding": "what was looked for",
-    "label": "the plain answer",
+    "label": "the plain answer; empty where the decision is `refer` or the version was recalled",
     "decision": "`flagged`, `not_flagged` or `refer`",
     "sentence": "what may be shown to people",
     "probability": "of the finding, 0 to 1",

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tracemalloc
 import warnings
 import zipfile
 from typing import Any
@@ -12,7 +13,9 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 
+from services.api.bulk import manifest
 from shared.db.tables import Batch, Delivery, Job, JobEvent, JobInput
+from shared.errors import Unprocessable
 from shared.schemas import Modality, Role
 from tests.integration.api.support import PNG, WAV, Api, serving, submitted
 from tests.support.stack import wait_for
@@ -177,6 +180,29 @@ def test_a_key_and_a_known_format_are_needed(client: httpx.Client) -> None:
     assert send(client, b"x", kind="application/x-tar").json()["code"] == "batch_format"
 
 
+def test_what_is_no_text_is_told_and_the_others_go_on(api: Api, client: httpx.Client) -> None:
+    sha256 = client.get(f"/v1/jobs/{submitted(client, WAV, modality='cough')}").json()["input"]["sha256"]
+    bad = [
+        '{"sha256": "\\ud800", "key": "a"}',
+        '{"sha256": "x", "key": "\\udfff"}',
+        '{"sha256": "x", "\\ud800": "b"}',
+        '{"sha256": "a\\u0000b", "key": "c"}',
+    ]
+    lines = [*bad, json.dumps({"sha256": sha256, "modality": "cough"})]
+    receipt = sent(client, "\n".join(lines).encode(), kind=NDJSON)
+    assert (receipt["made"], [error["line"] for error in receipt["errors"]]) == (1, [1, 2, 3, 4])
+
+
+def test_lines_are_counted_before_they_are_kept() -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unprocessable):
+            manifest.from_ndjson([b"1\n" * (4 << 20)], 10_000)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20  # eight million lines at once are 800 MB
+    finally:
+        tracemalloc.stop()
+
+
 def test_stored_inputs_are_taken_by_address(api: Api, client: httpx.Client) -> None:
     job = client.get(f"/v1/jobs/{submitted(client, WAV, modality='cough')}").json()
     address = job["input"]["sha256"]
@@ -245,6 +271,15 @@ def test_csv_has_the_columns_and_no_formula(api: Api, client: httpx.Client) -> N
     assert response.headers["content-type"].startswith("text/csv")
     found = list(csv.DictReader(io.StringIO(response.text)))
     assert [(row["client_ref"], row["probability"], row["item"]) for row in found] == [("'=1+1", "0.9", "a.wav")]
+
+
+def test_what_is_referred_has_no_plain_answer(api: Api, client: httpx.Client) -> None:
+    batch = sent(client, packed(sounds(3)))["id"]
+    for job, decision in zip(ids(api, batch), ("flagged", "not_flagged", "refer"), strict=True):
+        api.finish(job, decision=decision)
+    found = {row["decision"]: row["label"] for row in rows(client, batch)}
+    assert found["refer"] is None
+    assert len(set(found.values())) == 3
 
 
 def test_cancel_ends_what_waits_and_keeps_what_is_there(api: Api, client: httpx.Client) -> None:

@@ -2,18 +2,20 @@
 
 import threading
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, text, update
 
-from shared.db.tables import Batch, Deployment, DeploymentEvent, Job, Version
-from shared.deployments import Why, find, promote, publish
+from shared.db.tables import Batch, Deployment, DeploymentEvent, Job, Proposal, Version, new_id
+from shared.deployments import Why, find, promote, publish, try_out
 from shared.errors import Conflict
 from shared.recalls import recall
 from shared.registry import store
 from shared.schemas import Modality, Role
 from tests.integration.api.support import Api, submitted
+from tests.support.stack import wait_for
 from tests.support.versions import tiny
 
 
@@ -46,6 +48,52 @@ def test_the_previous_version_answers_again(api: Api, second: str, deployed: dic
     assert back.json()["code"] == "nothing_to_roll_back_to"
 
 
+@pytest.mark.parametrize("pointer", ["canary", "shadow"])
+def test_the_previous_version_is_no_longer_tried_out_when_it_answers(
+    api: Api, second: str, deployed: dict[Modality, str], pointer: Literal["canary", "shadow"]
+) -> None:
+    first = deployed[Modality.CHEST_XRAY]
+    with api.database.begin() as session:
+        version = session.scalars(select(Version).where(Version.sha256 == first)).one()
+        try_out(session, version, pointer, 0.1, 2, Why("test", "once more"))
+    (deployment,) = recalled(api.client(Role.ADMIN), second).json()["deployments"]
+    assert deployment["active"]["sha256"] == first
+    assert (deployment[pointer], deployment["canary_share"]) == (None, 0)
+
+
+def test_a_recall_does_not_wait_for_an_approval_that_waits_for_it(
+    api: Api, second: str, deployed: dict[Modality, str]
+) -> None:
+    """Both hold the version's row before the deployment's."""
+    with api.database.begin() as session:
+        deployment = session.scalars(select(Deployment).where(Deployment.modality == "chest_xray")).one()
+        version = session.scalars(select(Version).where(Version.sha256 == deployed[Modality.CHEST_XRAY])).one()
+        proposal = Proposal(
+            id=new_id(), deployment_id=deployment.id, version_id=version.id, generation=2, person="ada",
+            actor="north/ada", reason="the first was better",
+        )  # fmt: skip
+        session.add(proposal)
+        wanted = proposal.id
+    answers: list[httpx.Response] = []
+    ben = api.client(Role.ADMIN)
+    address = f"/v1/deployments/chest_xray/proposals/{wanted}/approve"
+    approving = threading.Thread(target=lambda: answers.append(ben.post(address, json={"reason": "I agree"})))
+    with api.database.begin() as session:
+        held = session.execute(update(Version).where(Version.id == version.id).values(recalled_at=func.now()))
+        assert held.rowcount == 1  # as a recall begins
+        approving.start()
+        wait_for(lambda: _waits_for_a_lock(api), 10, "the approval at the version's row")
+        session.execute(text("SET LOCAL lock_timeout = '3s'"))
+        session.execute(select(Deployment).where(Deployment.id == deployment.id).with_for_update())
+    approving.join(timeout=20)
+    assert (answers[0].status_code, answers[0].json()["code"]) == (409, "version_recalled")
+
+
+def _waits_for_a_lock(api: Api) -> bool:
+    with api.database.begin() as session:
+        return bool(session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+
 def test_without_another_version_jobs_wait(api: Api, client: httpx.Client, deployed: dict[Modality, str]) -> None:
     admin = api.client(Role.ADMIN)
     waiting = submitted(client)
@@ -69,6 +117,7 @@ def test_its_results_say_so_and_run_again(api: Api, second: str, client: httpx.C
     assert recalled(admin, second).json()["answered"] == 1
     (job,) = client.get("/v1/jobs", params={"version": second}).json()["jobs"]
     assert (job["id"], job["result"]["reasons"][0]["code"]) == (mine, "result_recalled")
+    assert (job["result"]["label"], job["result"]["sentence"]) == (None, job["result"]["reasons"][0]["text"])
     assert admin.post(f"/v1/versions/{second}/rerun").status_code == 403
     batch = client.post(f"/v1/versions/{second}/rerun")
     assert (batch.status_code, batch.json()["made"]) == (202, 1)
