@@ -21,6 +21,7 @@ class Event(StrEnum):
     REVIEW = "result.reviewed"
     BATCH = "batch.finished"
     DRIFT = "drift.alert"
+    RECALLED = "version.recalled"
 
 
 class State(StrEnum):

@@ -1,4 +1,4 @@
-"""Webhooks: addresses that are told when a job ends or is reviewed, their secrets, and what became of each delivery."""
+"""Webhooks: addresses that are told when a job ends or a version is recalled, their secrets, each delivery's end."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -22,7 +22,7 @@ from shared.errors import Conflict, NotFound
 
 router = APIRouter(tags=["webhooks"])
 
-Event = Literal["job.finished", "result.reviewed", "batch.finished", "drift.alert"]
+Event = Literal["job.finished", "result.reviewed", "batch.finished", "drift.alert", "version.recalled"]
 State = Literal["waiting", "sent", "dead"]
 _MOST = 20
 _OVERLAP = timedelta(hours=24)
@@ -74,6 +74,7 @@ class DeliveryView(BaseModel):
     job_id: UUID | None
     batch_id: UUID | None
     alert_id: UUID | None
+    version_id: UUID | None = Field(description="The version that was recalled")
     status: str | None
     state: State
     attempts: int

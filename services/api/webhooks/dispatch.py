@@ -155,4 +155,9 @@ class Dispatcher:
         elif row.alert_id is not None:
             links = {"alerts": f"{base}/v1/alerts", "board": f"{base}/v1/drift"}
             data = {"alert_id": str(row.alert_id), "status": row.status, "links": links}
-        return json.dumps({"type": row.event, "timestamp": row.created_at.isoformat(), "data": data}).encode()
+        elif row.version is not None:
+            here = f"{base}/v1/versions/{row.version}"
+            links = {"version": here, "jobs": f"{base}/v1/jobs?version={row.version}", "rerun": f"{here}/rerun"}
+            data = {"version": row.version, "links": links}
+        told = {"type": row.event, "timestamp": row.created_at.isoformat(), "data": data, "use": "research"}
+        return json.dumps(told).encode()

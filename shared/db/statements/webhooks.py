@@ -28,6 +28,7 @@ _DUE = text(
     UPDATE deliveries d SET attempts = d.attempts + 1, due_at = now() + make_interval(secs => :lease)
     FROM due WHERE d.id = due.id
     RETURNING d.id, d.webhook_id, d.event, d.job_id, d.batch_id, d.alert_id, d.status, d.created_at, d.attempts,
+              (SELECT sha256 FROM versions WHERE id = d.version_id) AS version,
               due.url, due.secret, due.old_secret
     """
 ).bindparams(bindparam("busy", type_=ARRAY(PG_UUID(as_uuid=True))))

@@ -49,6 +49,7 @@ class Delivery(Base):
     job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id"))
     batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("batches.id"))
     alert_id: Mapped[UUID | None] = mapped_column(ForeignKey("drift_alerts.id"))
+    version_id: Mapped[UUID | None] = mapped_column(ForeignKey("versions.id"))
     status: Mapped[str | None]
     state: Mapped[str] = mapped_column(server_default=text("'waiting'"))
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))

@@ -174,6 +174,24 @@ def test_only_who_asked_is_told(api: Api, admin: httpx.Client, client: httpx.Cli
     assert {"webhook.add", "webhook.change"} <= set(api.actions())
 
 
+def test_a_recall_is_told_to_every_hospital_that_listens(
+    api: Api, admin: httpx.Client, hook: Receiver, deployed: dict[Modality, str]
+) -> None:
+    south = api.client(Role.ADMIN, tenant="south")
+    for listener in (admin, south):
+        add(listener, hook.url, "version.recalled")
+    add(south, hook.url)  # of jobs alone
+    version = deployed[Modality.CHEST_XRAY]
+    assert admin.post(f"/v1/versions/{version}/recall", json={"reason": "flips"}).status_code == 200
+    came(hook, 2)
+    told = [json.loads(message.body) for message in hook.messages]
+    assert [(one["type"], one["data"]["version"], one["use"]) for one in told] == [
+        ("version.recalled", version, "research")
+    ] * 2
+    assert told[0]["data"]["links"]["jobs"].endswith(f"/v1/jobs?version={version}")
+    assert api.count(Delivery) == 2
+
+
 def test_a_failed_attempt_comes_again_under_the_same_id(
     api: Api, admin: httpx.Client, hook: Receiver, client: httpx.Client
 ) -> None:
