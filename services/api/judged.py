@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from services.api.access import JUDGE, PATIENT
 from services.api.auth import Caller
 from services.api.views import review, version_ref
+from shared.db.people import compared
 from shared.db.tables import REASON_RANK, Adjudication, Feedback, Job, Result, Version
 from shared.errors import Forbidden
 from shared.judging import Reader
@@ -92,7 +93,7 @@ def reader_of(caller: Caller) -> Reader:
 
 def person_of(caller: Caller) -> str | None:
     """The same as it is compared, or None."""
-    return None if caller.person is None else caller.person.casefold()
+    return None if caller.person is None else compared(caller.person)
 
 
 def feedback_view(row: Row[*tuple[Any, ...]], caller: Caller) -> FeedbackView:

@@ -13,6 +13,7 @@ from services.api.auth import Caller
 from services.api.moves import actor
 from services.api.problems import request_id
 from services.api.views import version_ref
+from shared.db.people import compared
 from shared.db.statements import audit
 from shared.db.tables import Deployment, Proposal, Version, new_id
 from shared.errors import Conflict, Forbidden, NotFound
@@ -87,7 +88,7 @@ async def take(session: AsyncSession, modality: Modality, proposal_id: UUID) -> 
 
 def require_another(proposal: Proposal, caller: Caller) -> None:
     """Raise Forbidden where the same person, or no person at all, would approve."""
-    if person_of(caller).casefold() == proposal.person.casefold():
+    if compared(person_of(caller)) == compared(proposal.person):
         raise Forbidden("self_approval")
 
 

@@ -6,6 +6,7 @@ guessed about 256 random bits, unlike a password.
 
 import hashlib
 import secrets
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -96,6 +97,12 @@ def issue(
     `scopes` narrows the principal's roles; empty leaves them all. It ends at `until` at the latest.
     """
     return _issued(session, principal_id, kind, hours, scopes, until)[1]
+
+
+def compared(person: str) -> str:
+    """A person's name as it is compared: however it is spelt, whatever its capitals, spaces and unseen letters."""
+    seen = (one for one in unicodedata.normalize("NFKC", person) if unicodedata.category(one) != "Cf")
+    return " ".join("".join(seen).casefold().split())
 
 
 def digest(secret: str) -> bytes:

@@ -21,8 +21,9 @@ def _among(column: str, values: Iterable[str]) -> CheckConstraint:
 class Feedback(Base):
     """A reader's verdict on a result. Append-only: later it is withdrawn, or replaced by the same reader's next one.
 
-    `person` is who gave it, casefolded: two keys of one person are one reader. `label` says whether the finding is
-    there, and is kept for an agreement too. `saw_result_first`: the reader knew the model's answer before the verdict.
+    `person` is who gave it, as `people.compared` gives the name: two keys of one person are one reader. `label` says
+    whether the finding is there, and is kept for an agreement too. `saw_result_first`: the reader knew the model's
+    answer before the verdict.
     `adjudication_id` is the second reading that weighed it.
     """
 

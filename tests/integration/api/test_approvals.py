@@ -159,6 +159,8 @@ def test_nobody_approves_his_own_whichever_key_he_uses(careful: Api, second: str
         ada,
         administrator(careful, "ada"),  # a second key of the same principal
         administrator(careful, "ada's laptop", "system", person="Ada"),  # and of another one that is hers
+        administrator(careful, "ada's phone", "system", person="\uff21da"),  # spelt with a wide letter
+        administrator(careful, "ada's watch", "system", person=" A\u200bda"),  # and with one that nobody sees
     )
     for client in own:
         refused = approved(client, proposal)
