@@ -107,6 +107,15 @@ def _lines(found: dict[str, Any]) -> None:
         ]  # fmt: skip
         title = f"{line['version']['name']}, {words(line['modality'])}"
         table(title, ("Since", "Jobs", "PSI of probability", "PSI of outcome", "Furthest measure"), rows)
+        if line["judged"]:
+            columns = ("Seven days up to", "Sensitivity", "Judged with the finding", "Specificity", "Judged without")
+            table(f"{title}: what readers say", columns, [_week(week) for week in line["judged"]])
+            show(found["note"])
+
+
+def _week(one: dict[str, Any]) -> list[object]:
+    rates = {name: _spread(one[name]) if one[name] else "too few labels" for name in ("sensitivity", "specificity")}
+    return [one["until"], rates["sensitivity"], one["present"], rates["specificity"], one["absent"]]
 
 
 def _worst(psi: dict[str, float]) -> str | None:

@@ -30,6 +30,7 @@ from shared.schemas import (
     VersionRef,
 )
 from shared.sentences import retold, say
+from shared.sentences.cards import carded
 
 _PRIORITIES = {rank: Priority(name) for name, rank in PRIORITY_RANK.items()}
 _LAST_RETRY_S = 30
@@ -151,7 +152,7 @@ def _result(row: JobRow, cards: Mapping[UUID, Card]) -> ResultView | None:
         operating_point=card.operating_point,
         quality=_notes(result.quality),
         reasons=reasons,
-        warning=card.warning,
+        warning=card.warning and carded(card.warning),
         version=version_ref(version),
         runtime={name: str(value) for name, value in result.runtime.items()},
         timings=Timings.model_validate(result.timings),
@@ -179,7 +180,7 @@ def _sentence(card: Card, decision: Decision, reasons: Sequence[Note], *, recall
     why = " ".join(reason.text for reason in reasons)
     finding, inputs = say(f"finding.{card.finding}"), say(f"inputs.{card.modality}")
     said = say(str(decision), finding=finding, inputs=inputs, why=why)
-    return f"{card.warning} {said}" if card.warning else said
+    return f"{carded(card.warning)} {said}" if card.warning else said
 
 
 def _links(row: JobRow, base_url: str) -> dict[str, str]:

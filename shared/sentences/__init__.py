@@ -4,7 +4,7 @@ The language is a context variable: English unless a request asked for another o
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
@@ -56,12 +56,17 @@ def say(key: str, **values: object) -> str:
         return sentence
 
 
-def retold(key: str, told: str) -> str:
-    """A sentence that was stored in English, in the language of now; as it is when the catalogue never said it."""
+def retold(key: str, told: str, part: Callable[[str], str] = str) -> str:
+    """A sentence that was stored in English, in the language of now; as it is when the catalogue never said it.
+
+    `part` tells each of its values anew.
+    """
     if _SPOKEN.get() is Language.ENGLISH or key not in EN:
         return told
     found = _pattern(EN[key]).fullmatch(told)
-    return told if found is None else say(key, **{name: _Told(value) for name, value in found.groupdict().items()})
+    if found is None:
+        return told
+    return say(key, **{name: _Told(part(value)) for name, value in found.groupdict().items()})
 
 
 def fields_of(sentence: str) -> set[str]:

@@ -26,6 +26,8 @@ def test_sample_becomes_a_result_in_plain_words(clinician: Page, modality: Modal
     assert say(f"modality.{modality}") in text
     assert "tiny-1" in text
     expect(clinician.locator("svg.scale")).to_contain_text("threshold 0.50")
+    drawn = clinician.get_by_role("img", name=re.compile(r"0\.50, 95 % interval 0\.40 to 0\.60"))
+    assert [rate.get_attribute("class") for rate in drawn.all()] == ["rate", "rate"]
     assert RESEARCH in clinician.locator("header").inner_text()
     assert not FORBIDDEN.search(text)
 
@@ -43,6 +45,7 @@ def test_the_input_is_shown(clinician: Page, modality: Modality) -> None:
         audio = clinician.locator("audio")
         expect(audio).to_be_visible()
         wait_for(lambda: audio.evaluate("audio => audio.duration > 1"), 20, "the browser can play it")
+        expect(clinician.locator("[data-length]").first).to_have_text(re.compile(r"^0 s\s*\d+\.\d s$"))
         audio.evaluate("audio => { audio.currentTime = 2 }")
         wait_for(lambda: audio.evaluate("audio => audio.currentTime === 2"), 20, "one can go back to a sound")
 

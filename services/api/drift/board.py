@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.drift import verdicts
 from services.api.drift.judging import Limits, judge
-from services.api.drift.views import AlertView, Board, Line, MeasureView, Moment, Series, VerdictFigures, WatchedVersion
+from services.api.drift.views import AlertView, Board, Line, MeasureView, Moment, Series, WatchedVersion
 from services.api.views import version_ref
 from shared.agreement import wilson
 from shared.db.statements import drift as statements
@@ -51,6 +52,7 @@ class Watched:
     version: Version
     counts: dict[str, dict[datetime, list[int]]] = field(default_factory=lambda: defaultdict(dict))
     reference: dict[str, list[int]] = field(default_factory=dict)
+    judged: verdicts.Days = field(default_factory=dict)
 
     @property
     def ref(self) -> VersionRef:
@@ -89,14 +91,15 @@ async def watched(session: AsyncSession, settings: Settings, wanted: Wanted) -> 
     for row in await session.execute(statements.references(wanted.tenant, wanted.site, wanted.device)):
         if row.version_id in found:
             found[row.version_id].reference[row.measure] = row.counts
+    said = await verdicts.by_day(session, wanted.tenant, wanted.days, wanted.filters)
+    for version_id, days in said.items():
+        if version_id in found:
+            found[version_id].judged = days
     return sorted(found.values(), key=lambda one: (one.version.modality, -one.version.published_at.timestamp()))
 
 
 async def board(session: AsyncSession, settings: Settings, wanted: Wanted, found: Sequence[Watched]) -> Board:
-    """What `watched` found, with alerts and verdicts."""
-    span = wanted.days * _DAY_S
-    judged = (await session.execute(statements.judged(wanted.tenant, seconds=span, **wanted.filters))).all()
-    verdicts = {row.version_id: row for row in judged}
+    """What `watched` found, with alerts."""
     places = (await session.execute(statements.places(wanted.tenant))).all()
     raised = await session.execute(statements.alerts(wanted.tenant, is_open=True, before=None, limit=_SHOWN_ALERTS))
     return Board(
@@ -107,7 +110,7 @@ async def board(session: AsyncSession, settings: Settings, wanted: Wanted, found
         sites=[row.site for row in places if row.site],
         devices=[row.device for row in places if row.device],
         alerts=[alert_view(row) for row in raised if wanted.modality in (None, row[0].modality)],
-        versions=[_version(one, verdicts.get(one.version.id), Limits.of(settings)) for one in found],
+        versions=[_version(one, wanted.days, Limits.of(settings)) for one in found],
     )
 
 
@@ -119,10 +122,12 @@ def series(settings: Settings, wanted: Wanted, found: Sequence[Watched]) -> Seri
             modality=Modality(one.version.modality),
             version=one.ref,
             points=[_point(one, since, limits) for since in one.times],
+            judged=verdicts.rolling(one.judged, wanted.days),
         )
         for one in found
     ]
-    return Series(days=wanted.days, seconds=width_of(wanted, settings), lines=lines)
+    note = say("drift.verification_bias")
+    return Series(days=wanted.days, seconds=width_of(wanted, settings), lines=lines, note=note)
 
 
 def alert_view(row: Row[*tuple[Any, ...]]) -> AlertView:
@@ -142,7 +147,7 @@ def alert_view(row: Row[*tuple[Any, ...]]) -> AlertView:
     return AlertView.model_validate({**names, **told})
 
 
-def _version(one: Watched, verdicts: Row[Any] | None, limits: Limits) -> WatchedVersion:
+def _version(one: Watched, days: int, limits: Limits) -> WatchedVersion:
     outcomes = one.whole("outcome")
     jobs = sum(outcomes)
     rates = {name: wilson(count, jobs) for name, count in zip(OUTCOMES, outcomes, strict=True)}
@@ -156,7 +161,7 @@ def _version(one: Watched, verdicts: Row[Any] | None, limits: Limits) -> Watched
         referred=one.referred,
         complete=one.referred >= limits.reference,
         measures=[_measure(one, name, limits) for name in MEASURES if name in one.counts],
-        feedback=None if verdicts is None else _feedback(verdicts),
+        feedback=verdicts.figures(one.judged, days),
     )
 
 
@@ -189,14 +194,3 @@ def _point(one: Watched, since: datetime, limits: Limits) -> Moment:
         if judged.distance is not None:
             psi[name] = round(judged.distance.psi, 4)
     return Moment(since=since, jobs=sum(outcomes.values()), outcomes=dict(outcomes), psi=psi)
-
-
-def _feedback(row: Row[Any]) -> VerdictFigures:
-    right, wrong = row.hits + row.passed, row.missed + row.alarms
-    return VerdictFigures(
-        **{name: getattr(row, name) for name in ("judged", "unsure", "differing", "referred")},
-        agreement=wilson(right, right + wrong),
-        sensitivity=wilson(row.hits, row.hits + row.missed),
-        specificity=wilson(row.passed, row.passed + row.alarms),
-        note=say("drift.verification_bias"),
-    )

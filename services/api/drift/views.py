@@ -32,7 +32,7 @@ class MeasureView(BaseModel):
 
 
 class VerdictFigures(BaseModel):
-    """How verdicts of this time bear out the decisions. Only judged results count: verification bias."""
+    """How verdicts bear out the decisions of this time. Only judged results count: verification bias."""
 
     judged: int
     unsure: int
@@ -104,12 +104,24 @@ class Moment(BaseModel):
     psi: dict[str, float]
 
 
+class JudgedWeek(BaseModel):
+    """Results of the seven days up to `until` that somebody has judged, with Wilson's 95 % intervals."""
+
+    until: datetime
+    present: int = Field(description="Judged results with the finding that the version decided")
+    absent: int = Field(description="The same without the finding")
+    sensitivity: Interval | None = Field(description="Absent where there are too few labels, as is specificity")
+    specificity: Interval | None
+    detail: str | None = Field(description="Said where there are too few labels for a sensitivity")
+
+
 class Line(BaseModel):
     """One version's points, oldest first."""
 
     modality: Modality
     version: VersionRef
     points: list[Moment]
+    judged: list[JudgedWeek] = Field(description="Empty when nobody has judged a result of this time")
 
 
 class Series(BaseModel):
@@ -118,6 +130,7 @@ class Series(BaseModel):
     days: int
     seconds: int
     lines: list[Line]
+    note: str = Field(description="What to beware of in `judged`: verification bias")
 
 
 class AlertPage(BaseModel):

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 
+from services.api.drift.views import JudgedWeek, MeasureView, Moment
 from services.api.drift.views import Line as Going
-from services.api.drift.views import MeasureView, Moment
 from services.api.web.charts import Axis, Dot, Line, Plot, Point, fitted, unit
 from shared.measures import FEATURES
 from shared.sentences import say
@@ -49,6 +49,22 @@ def rates(going: Going, days: int) -> Plot:
     ]
     y = fitted(say("drift.axis.share"), [value for points in found for _, value in points])
     return _drawn(_days(days), y, found, [])
+
+
+def sensitivity(weeks: Sequence[JudgedWeek], days: int) -> Plot:
+    """The rolling week's sensitivity with its interval; the line breaks where there are too few labels."""
+    dots = [_judged(week) for week in weeks if week.sensitivity]
+    runs = groupby(weeks, lambda week: week.sensitivity is not None)
+    lines = [Line([_judged(week).at for week in run], "s0") for known, run in runs if known]
+    return Plot(_days(days), unit(say("drift.judged.sensitivity")), lines, dots, height=_HEIGHT)
+
+
+def _judged(week: JudgedWeek) -> Dot:
+    share = week.sensitivity
+    assert share is not None
+    label = say("drift.week", value=share.value, low=share.low, high=share.high, count=week.present)
+    at = (week.until - datetime.now(UTC)).total_seconds() / _DAY_S
+    return Dot((round(at, 2), share.value), "s0 small", label, along=(share.low, share.high))
 
 
 def _drawn(x: Axis, y: Axis, found: Sequence[Sequence[Point]], lines: list[Line]) -> Plot:

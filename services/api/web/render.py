@@ -11,10 +11,11 @@ from services.api.gates import retold_detail
 from services.api.web.assets import asset_url
 from services.api.web.bars import bars, histogram
 from services.api.web.figures import FILTERS
-from services.api.web.scale import scale
+from services.api.web.scale import scale, span
 from shared import detail
 from shared.schemas import TERMINAL, JobView, Modality
 from shared.sentences import Language, language, say
+from shared.sentences.cards import carded, is_english
 
 # As BCP 47 writes them; the catalogue is British English and simplified Chinese.
 TAGS = {Language.ENGLISH: "en-GB", Language.CHINESE: "zh-Hans"}
@@ -53,12 +54,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS, retold_gate=retold_detail)
-    environment.tests["recalled"] = is_recalled
+    environment.filters.update(FILTERS, retold_gate=retold_detail, carded=carded)
+    environment.tests.update(recalled=is_recalled, english=is_english)
     environment.globals.update(
         say=say,
         asset=asset_url,
         scale=scale,
+        span=span,
         bars=bars,
         histogram=histogram,
         detail_lines=detail.lines,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from shared.schemas import Interval
+
 _EDGE = 0.14
 
 
@@ -32,6 +34,26 @@ def scale(probability: float, threshold: float) -> Scale:
         above=f"{100 * (1 - threshold):.2f}%",
         shows_zero=threshold > _EDGE * 1.6,
         shows_one=threshold < 1 - _EDGE * 1.6,
+    )
+
+
+@dataclass(frozen=True)
+class Span:
+    """A share with its interval, drawn over the same width as the scale."""
+
+    x: str
+    low: str
+    high: str
+    width: str
+
+
+def span(share: Interval) -> Span:
+    """Place a share, 0 to 1, and its interval."""
+    return Span(
+        x=f"{100 * share.value:.2f}%",
+        low=f"{100 * share.low:.2f}%",
+        high=f"{100 * share.high:.2f}%",
+        width=f"{100 * (share.high - share.low):.2f}%",
     )
 
 

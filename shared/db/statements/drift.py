@@ -127,7 +127,8 @@ _HOLDING = text(
     """
 ).bindparams(*(bindparam(name, type_=_ID) for name in ("candidate", "active")))
 
-# An input whose readers differ has no truth until a second reading settles it. Verdicts are few.
+# An input whose readers differ has no truth until a second reading settles it. Verdicts are few. Counted by the day of
+# the result, since that is when the version was right or wrong; no verdict is older than its result.
 _JUDGED = text(
     f"""
     WITH said AS (
@@ -136,17 +137,19 @@ _JUDGED = text(
         WHERE tenant_id = :tenant AND given_at >= now() - make_interval(secs => :seconds)
     ),
     truth AS (
-        SELECT j.id, j.modality, r.version_id, r.decision, min(said.label) AS low, max(said.label) AS high
+        SELECT j.id, j.modality, r.version_id, r.decision, min(said.label) AS low, max(said.label) AS high,
+               floor(EXTRACT(epoch FROM now() - j.finished_at) / 86400)::int AS day
         FROM said
         JOIN jobs j ON j.id = said.job_id AND j.tenant_id = :tenant
         JOIN results r ON r.job_id = j.id
         WHERE (said.adjudicated OR NOT said.outranked)
+          AND j.finished_at > now() - make_interval(secs => :seconds)
           AND (CAST(:modality AS text) IS NULL OR j.modality = :modality)
           AND (CAST(:version AS uuid) IS NULL OR r.version_id = :version)
           AND (:site = '' OR j.site = :site) AND (:device = '' OR j.device = :device)
         GROUP BY j.id, j.modality, r.version_id, r.decision
     )
-    SELECT modality, version_id, count(*) AS judged,
+    SELECT modality, version_id, day, count(*) AS judged,
            count(*) FILTER (WHERE low IS NULL) AS unsure,
            count(*) FILTER (WHERE low <> high) AS differing,
            count(*) FILTER (WHERE decision = 'refer' AND low = high) AS referred,
@@ -154,7 +157,7 @@ _JUDGED = text(
            count(*) FILTER (WHERE decision = 'not_flagged' AND low = 'present') AS missed,
            count(*) FILTER (WHERE decision = 'not_flagged' AND high = 'absent') AS passed,
            count(*) FILTER (WHERE decision = 'flagged' AND high = 'absent') AS alarms
-    FROM truth GROUP BY modality, version_id
+    FROM truth GROUP BY modality, version_id, day
     """  # noqa: S608 - a constant
 ).bindparams(bindparam("tenant", type_=_ID), bindparam("version", type_=_ID))
 
@@ -203,7 +206,7 @@ def holding(candidate: UUID, active: UUID, first: int) -> TextClause:
 
 
 def judged(tenant: UUID, *, seconds: float, **wanted: Any) -> TextClause:
-    """How verdicts of this time bear out each version's decisions; filters as in `counts`."""
+    """How verdicts bear out each version's results of this time, by `day` before now; filters as in `counts`."""
     return _JUDGED.bindparams(tenant=tenant, seconds=seconds, **{**_ANY, **wanted})
 
 

@@ -1,6 +1,7 @@
 """Chinese (simplified): the same files, keys and values as the English; a test holds them to each other."""
 
 from shared.sentences.chinese import (
+    cards,
     comparisons,
     deployments,
     drift,
@@ -25,6 +26,7 @@ from shared.sentences.chinese import (
 )
 
 SENTENCES: dict[str, str] = {
+    **cards.SENTENCES,
     **comparisons.SENTENCES,
     **deployments.SENTENCES,
     **explanations.SENTENCES,

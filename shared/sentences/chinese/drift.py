@@ -18,6 +18,7 @@ SENTENCES = {
     "drift.measure.brightness": "图像亮度",
     "drift.measure.contrast": "图像对比度",
     "drift.measure.side": "图像短边",
+    "drift.too_few": "标签太少：这七天内有该征象的已判读结果为 {count} 个，至少需要 {fewest} 个。",
     "drift.verification_bias": "验证偏倚：只统计有人判读过的结果，而这些结果并非随机抽取。"
     "这些数字只代表已判读的结果，不代表全部。",
 }

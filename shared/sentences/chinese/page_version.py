@@ -12,6 +12,7 @@ SENTENCES = {
     "page.metrics": "在未见过的患者上的表现",
     "page.area": "ROC 曲线下面积",
     "page.auprc": "精确率-召回率曲线下面积",
+    "page.card_english": "英文部分为该版本自带的文字，只有英文。",
     "page.sensitivity_short": "灵敏度",
     "page.specificity_short": "特异度",
     "page.threshold_short": "阈值",

@@ -1,6 +1,7 @@
 """English: one file for each part of the service."""
 
 from shared.sentences.english import (
+    cards,
     comparisons,
     deployments,
     drift,
@@ -25,6 +26,7 @@ from shared.sentences.english import (
 )
 
 SENTENCES: dict[str, str] = {
+    **cards.SENTENCES,
     **comparisons.SENTENCES,
     **deployments.SENTENCES,
     **explanations.SENTENCES,

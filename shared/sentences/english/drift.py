@@ -21,6 +21,8 @@ SENTENCES = {
     "drift.measure.brightness": "Brightness of the picture",
     "drift.measure.contrast": "Contrast of the picture",
     "drift.measure.side": "Shorter side of the picture",
+    "drift.too_few": "Too few labels: {count} judged results with the finding in these seven days, {fewest} are "
+    "needed.",
     "drift.verification_bias": "Verification bias: only results that somebody judged are counted, and those are not a "
     "random share. Read these figures as of the judged ones, not of all.",
 }

@@ -101,13 +101,13 @@ SENTENCES = {
     "admin.back": "Back",
     "admin.then.two": "Nothing moves yet: this proposes it, and another person has to approve.",
     "admin.then.answers": "{version} answers every new study of this kind; {active} becomes the previous version.",
-    "admin.then.touches": "Of the jobs that wait now, {free} name no version and are answered by {version}. Batches "
+    "admin.then.touches": "Jobs that wait now and name no version: {free}. {version} answers them. Batches "
     "and jobs that name a version are not touched.",
     "admin.then.leaves_canary": "It is the canary now; that ends.",
     "admin.then.leaves_shadow": "It is the shadow now; that ends.",
     "admin.then.canary": "{version} answers a share of the studies, all jobs of one study the same way; {active} "
     "answers the others. What it answers is shown and sent like every other result.",
-    "admin.then.touches_canary": "Of the jobs that wait now, {free} name no version: its share of them goes to "
+    "admin.then.touches_canary": "Jobs that wait now and name no version: {free}. A share of them goes to "
     "{version}. It ends by itself on too many errors, when it is too slow, or when its scores drift.",
     "admin.then.shadow": "{version} computes what {active} has answered, after everything else. Its answers reach "
     "nobody; they are only compared.",

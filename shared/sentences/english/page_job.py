@@ -52,6 +52,9 @@ SENTENCES = {
     "page.operating_point": "What this threshold did on the test data",
     "page.sensitivity": "Of 100 {inputs} with the finding, about {value} were flagged (95 % interval {low} to {high}).",
     "page.specificity": "Of 100 {inputs} without it, about {value} were not flagged (95 % interval {low} to {high}).",
+    "page.rate.drawn": "{name} {value}, 95 % interval {low} to {high}, drawn on a scale from 0 to 1",
+    "page.rates_note": "Diamond: the figure; band: its 95 % interval. These are shares of test data, not this study’s "
+    "probability.",
     "page.tested_on": "Tested on {n} {inputs}, {positives} of them with the finding, from: {sources}.",
     "page.quality": "Quality of the input",
     "page.quality_fine": "Nothing was noticed.",
@@ -75,9 +78,10 @@ SENTENCES = {
     "page.larger": "Open it larger in a new tab",
     "page.picture_alt": "The chest X-ray that was sent",
     "page.play": "Play the recording",
-    "page.waveform": "Waveform: loudness over time",
+    "page.waveform": "Waveform: loudness over time, scaled to the loudest moment",
     "page.waveform_alt": "Waveform of the recording",
-    "page.spectrogram": "Spectrogram: pitch over time, brighter is louder",
+    "page.spectrogram": "Spectrogram: pitch over time, from 0 Hz at the bottom to half the sampling rate at the top; "
+    "brighter is louder, over 80 dB",
     "page.spectrogram_alt": "Spectrogram of the recording",
     "page.seek": "Click on the picture to go to that place in the recording.",
     "page.download": "Take it with you",

@@ -12,6 +12,7 @@ SENTENCES = {
     "page.metrics": "How well it did on patients it had not seen",
     "page.area": "Area under the ROC curve",
     "page.auprc": "Area under the precision-recall curve",
+    "page.card_english": "These lines are the version’s own words, in English only.",
     "page.sensitivity_short": "Sensitivity",
     "page.specificity_short": "Specificity",
     "page.threshold_short": "Threshold",

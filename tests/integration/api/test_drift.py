@@ -11,6 +11,7 @@ from shared.db.tables import Webhook, new_id
 from shared.deployments import publish
 from shared.registry import store
 from shared.schemas import Basis, Label, Modality, Role, Verdict
+from shared.sentences import say
 from shared.settings import Settings
 from tests.integration.api.support import Api
 from tests.support.ended import ended, version_of
@@ -215,6 +216,29 @@ def test_verdicts_say_how_right_the_decisions_were(api: Api, hospital: Hospital,
     _judge(api, hospital, jobs[0], "flagged", ABSENT, "zoe")
     assert _feedback(api)["sensitivity"] == wilson(7, 9).model_dump(), "readers differ: it counts nowhere"
     assert _feedback(api)["differing"] == 1
+
+
+def test_sensitivity_rolls_along_and_says_where_labels_are_too_few(api: Api, hospital: Hospital, version: UUID) -> None:
+    """Twelve results with the finding ten days ago, three of them missed; four in the last days."""
+    rows = [{"decision": "not_flagged" if number < 3 else "flagged", "ago": 10.5 * DAY} for number in range(12)]
+    rows += [{"decision": "flagged", "ago": 0.5 * DAY}] * 4
+    jobs = ended(api.database, hospital, version, rows, COUGH)
+    for job, row in zip(jobs, rows, strict=True):
+        _judge(api, hospital, job, row["decision"], PRESENT)
+    rolled(api.settings)
+    admin = api.client(Role.ADMIN)
+    found = admin.get("/v1/drift/series", params={"days": 14}).json()
+    assert found["note"].startswith("Verification bias")
+    weeks = found["lines"][0]["judged"]
+    assert [week["present"] for week in weeks] == [0, 0, 0] + [12] * 7 + [0, 0, 0, 4]
+    assert weeks[5]["sensitivity"] == wilson(9, 12).model_dump()
+    assert (weeks[5]["specificity"], weeks[5]["detail"]) == (None, None)
+    assert weeks[-1]["sensitivity"] is None
+    assert weeks[-1]["detail"] == say("drift.too_few", count=4, fewest=10)
+    week = admin.get("/v1/drift/series", params={"days": 7}).json()["lines"][0]["judged"]
+    assert [one["present"] for one in week] == [12] * 3 + [0, 0, 0, 4], "the first week reaches back"
+    assert _feedback(api)["judged"] == 4, "what was judged of these days"
+    assert api.client(Role.ADMIN, tenant="south").get("/v1/drift/series").json()["lines"] == []
 
 
 def _feedback(api: Api) -> Any:

@@ -25,7 +25,11 @@ BOARD = {
     "alerts": [ALERT],
 }  # fmt: skip
 POINT = {"since": "2026-05-03", "jobs": 9, "psi": {"probability": 0.04, "edge": 2.0}}
-SERIES = {"lines": [{"modality": "cough", "version": VERSION, "points": [POINT]}]}
+WEEK = {"until": "2026-05-03", "present": 24, "absent": 6, "sensitivity": RATE, "specificity": None, "detail": None}
+SERIES = {
+    "lines": [{"modality": "cough", "version": VERSION, "points": [POINT], "judged": [WEEK]}],
+    "note": "Verification bias: …",
+}
 
 
 def run(monkeypatch: pytest.MonkeyPatch, home: Path, answer: Any, *words: str) -> tuple[str, httpx.Request]:
@@ -61,6 +65,9 @@ def test_an_empty_board_and_a_series(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert asked.url.path == "/v1/drift/series"
     assert "0.040" in told
     assert "edge" in told
+    assert "0.12 (0.10 to 0.15)" in told
+    assert "too few labels" in told
+    assert "Verification bias" in told
 
 
 def test_alerts_are_listed_and_acknowledged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

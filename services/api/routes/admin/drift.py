@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from services.api.auth import Signed
 from services.api.drift import board as boards
+from services.api.drift import verdicts
 from services.api.drift.board import Wanted
 from services.api.gateway import of
 from services.api.routes import drift
@@ -45,6 +46,8 @@ async def overview(
         "admin/drift.html",
         reader=Reader.of(caller),
         board=board,
+        bias=going.note,
+        fewest=verdicts.FEWEST,
         versions=list(zip(board.versions, going.lines, strict=True)),
         modality=modality if modality in _KINDS else "",
         spans=sorted({*_DAYS, days}),

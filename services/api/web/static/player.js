@@ -25,6 +25,15 @@ function accompany(audio) {
     place();
     if (!audio.paused && !audio.ended) requestAnimationFrame(run);
   };
+  const ends = () => {
+    if (!Number.isFinite(audio.duration)) return;
+    for (const line of section.querySelectorAll("[data-length]")) {
+      line.lastElementChild.textContent = `${audio.duration.toFixed(1)} s`;
+      line.hidden = false;
+    }
+  };
+  ends();
+  audio.addEventListener("durationchange", ends);
   audio.addEventListener("play", run);
   for (const kind of ["seeked", "pause", "ended"]) audio.addEventListener(kind, place);
   for (const picture of pictures) {
