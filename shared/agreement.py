@@ -160,14 +160,15 @@ def wilson(hits: int, n: int) -> Interval | None:
 def kappa(table: Mapping[tuple[str, str], int]) -> Interval | None:
     """Cohen's kappa of a table (first, second) → inputs, with the large-sample interval of Fleiss, Cohen and Everitt.
 
-    None without inputs, and where both always give one and the same answer: chance alone agrees then.
+    None without inputs, and where one of the two always gives the same answer: kappa is 0 or undefined then, whatever
+    the other says, and its interval void.
     """
     n = sum(table.values())
     names = {name for pair, count in table.items() if count for name in pair}
     rows = {name: sum(count for (one, _), count in table.items() if one == name) / n for name in names}
     columns = {name: sum(count for (_, other), count in table.items() if other == name) / n for name in names}
     chance = sum(rows[name] * columns[name] for name in names)
-    if not n or chance >= 1:
+    if not n or 1 in (max(rows.values()), max(columns.values())):
         return None
     value = (sum(table.get((name, name), 0) for name in names) / n - chance) / (1 - chance)
     rest = 1 - value

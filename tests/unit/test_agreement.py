@@ -51,6 +51,7 @@ def test_the_error_of_kappa_is_that_of_the_delta_method() -> None:
 def test_where_chance_alone_agrees_there_is_no_kappa() -> None:
     assert kappa({("flagged", "flagged"): 9}) is None
     assert kappa({}) is None
+    assert kappa({("flagged", "flagged"): 5, ("not_flagged", "flagged"): 5}) is None, "the second says one thing only"
     opposite = kappa({("flagged", "not_flagged"): 5, ("not_flagged", "flagged"): 5})
     assert opposite is not None
     assert opposite.value == -1

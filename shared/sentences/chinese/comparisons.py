@@ -30,7 +30,7 @@ SENTENCES = {
     "page.comparison.people": "患者",
     "page.comparison.agreed": "判定相同",
     "page.comparison.kappa": "Cohen kappa",
-    "page.comparison.no_kappa": "无定义：两者几乎总是回答相同",
+    "page.comparison.no_kappa": "无定义：其中一个版本的回答始终相同",
     "page.comparison.to_flagged": "第二个版本改为已标记",
     "page.comparison.to_not_flagged": "第二个版本改为未标记",
     "page.comparison.mean": "概率的平均差（第二 − 第一）",

@@ -33,7 +33,7 @@ SENTENCES = {
     "page.comparison.people": "Patients",
     "page.comparison.agreed": "Same decision",
     "page.comparison.kappa": "Cohen’s kappa",
-    "page.comparison.no_kappa": "not defined: both nearly always say the same",
+    "page.comparison.no_kappa": "not defined: one of them always says the same",
     "page.comparison.to_flagged": "Flipped to flagged by the second",
     "page.comparison.to_not_flagged": "Flipped to not flagged by the second",
     "page.comparison.mean": "Mean difference of the probability (second − first)",
