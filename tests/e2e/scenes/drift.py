@@ -80,4 +80,4 @@ def _board(page: Page, base: str) -> None:
     page.get_by_text(say("drift.measures"), exact=True).last.click()
 
 
-SCENES = [Scene("admin-drift", Role.ADMIN, _board)]
+SCENES = [Scene("admin-drift", Role.ADMIN, _board, "Alerts, distances, and the sensitivity of the last seven days")]
