@@ -32,7 +32,9 @@ class Kind(StrEnum):
 Name = Annotated[str, typer.Argument(help="Name of the person or system.")]
 Tenant = Annotated[str, typer.Option(help="Hospital; over HTTP always your own.")]
 Roles = Annotated[list[Role], typer.Option("--role", help="May be given several times.")]
-KindOption = Annotated[Kind, typer.Option(help="Who it is.")]
+KindOption = Annotated[
+    Kind | None, typer.Option(help="Who it is. When left out: a system if a key is for submitter alone, else a person.")
+]
 Http = Annotated[bool, typer.Option("--http", help="Ask the gateway, with your key, instead of this machine's data.")]
 DEFAULT_TENANT = "this machine"
 
@@ -42,7 +44,7 @@ def create(
     name: Name,
     role: Roles,
     tenant: Tenant = DEFAULT_TENANT,
-    kind: KindOption = Kind.SYSTEM,
+    kind: KindOption = None,
     hours: Annotated[float | None, typer.Option(help="Valid for so long; for ever when left out.")] = None,
     person: Annotated[str | None, typer.Option(help="Who that is, or answers for it; the name when left out.")] = None,
     http: Http = False,
@@ -51,13 +53,7 @@ def create(
     """Make a key. It is shown once: only its hash is kept."""
     from shared.db.people import Wish
 
-    wish = Wish(name, role, kind.value, "key", hours, person)
-    secret = _asked(wish) if http else _issued(wish, tenant)
-    if json_:
-        emit({"name": name, "tenant": None if http else tenant, "roles": role, "key": secret})
-        return
-    say("Keep this key now; it cannot be shown again.")
-    show(secret)
+    _make(Wish(name, role, kind and kind.value, "key", hours, person), None if http else tenant, as_json=json_)
 
 
 @app.command("link")
@@ -65,7 +61,7 @@ def link(
     name: Name,
     role: Roles,
     tenant: Tenant = DEFAULT_TENANT,
-    kind: KindOption = Kind.PERSON,
+    kind: KindOption = None,
     hours: Annotated[float, typer.Option(help="Valid for so long.")] = 12.0,
     http: Http = False,
     json_: Json = False,
@@ -73,13 +69,7 @@ def link(
     """Make a link that signs a person in, once."""
     from shared.db.people import Wish
 
-    wish = Wish(name, role, kind.value, "link", hours)
-    address = _asked(wish) if http else _issued(wish, tenant)
-    if json_:
-        emit({"name": name, "tenant": None if http else tenant, "roles": role, "link": address})
-        return
-    say("This link works once.")
-    show(address)
+    _make(Wish(name, role, kind and kind.value, "link", hours), None if http else tenant, as_json=json_)
 
 
 @app.command("list")
@@ -109,16 +99,27 @@ def revoke(
         show("The key is no longer valid.")
 
 
-def _asked(wish: "Wish") -> str:
-    """The secret, or the link, as the gateway made it."""
-    body = {"name": wish.name, "roles": list(wish.roles), "kind": wish.kind, "what": wish.what}
-    wishes = {"hours": wish.hours, "person": wish.person}
+def _make(wish: "Wish", tenant: str | None, *, as_json: bool) -> None:
+    """Make it, in this machine's database or (no tenant) over HTTP, and show it."""
+    holder, secret = _asked(wish) if tenant is None else _issued(wish, tenant)
+    if as_json:
+        emit({"name": wish.name, "tenant": tenant, "kind": holder, "roles": list(wish.roles), wish.what: secret})
+        return
+    once = "Keep it now; it cannot be shown again." if wish.what == "key" else "It works once."
+    say(f"A {wish.what} of the {holder} {wish.name}. {once}")
+    show(secret)
+
+
+def _asked(wish: "Wish") -> tuple[str, str]:
+    """Whether a person or a system holds it, and the secret, or the link, as the gateway made it."""
+    body = {"name": wish.name, "roles": list(wish.roles), "what": wish.what}
+    wishes = {"kind": wish.kind, "hours": wish.hours, "person": wish.person}
     with Client(Settings()) as client:
         made = client.call("POST", "/v1/keys", {**body, **{key: value for key, value in wishes.items() if value}})
-    return str(made["secret"])
+    return str(made["holder"]), str(made["secret"])
 
 
-def _issued(wish: "Wish", tenant: str) -> str:
+def _issued(wish: "Wish", tenant: str) -> tuple[str, str]:
     """The same, made in this machine's database."""
     from cli.local import local
     from infra.state import running_url
@@ -130,8 +131,8 @@ def _issued(wish: "Wish", tenant: str) -> str:
         holder = session.get_one(Principal, credential.principal_id)
         _remember(session, holder, f"{wish.what}.create", credential)
         if wish.what == "key":
-            return secret
-        return f"{running_url(place.settings.home) or place.settings.base_url}/sign-in/{secret}"
+            return holder.kind, secret
+        return holder.kind, f"{running_url(place.settings.home) or place.settings.base_url}/sign-in/{secret}"
 
 
 def _revoked(key_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""Brings the schema up to date: `python -m shared.db.migrate`. Safe to run from several processes at once."""
+"""Brings the database up to date: `python -m shared.db.migrate`. Safe to run from several processes at once."""
 
 from pathlib import Path
 
@@ -9,17 +9,20 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from shared.db.engine import sync_engine
+from shared.db.statements import order
 from shared.settings import Settings
 
 
 def upgrade(settings: Settings) -> None:
-    """Run every migration that is missing."""
+    """Run every migration that is missing; after a restore, let the order of ends go on."""
     engine = sync_engine(settings)
     try:
         with engine.connect() as connection:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+        with engine.begin() as connection:
+            connection.execute(order.go_on())
     finally:
         engine.dispose()
 

@@ -19,8 +19,10 @@ from sqlalchemy.orm import Session
 from shared.db.tables import Credential, Principal, Tenant, new_id
 from shared.errors import Conflict
 from shared.schemas import Role
+from shared.sentences import say
 
 Kind = Literal["key", "link", "session"]
+HolderKind = Literal["person", "system"]
 _PREFIX = {"key": "thk_", "link": "thl_", "session": "ths_"}
 
 
@@ -28,25 +30,32 @@ _PREFIX = {"key": "thk_", "link": "thl_", "session": "ths_"}
 class Wish:
     """Whom to give a key, or a link that signs in once, and for which roles. `hours` None: no end.
 
-    `person`: as in `ensure_principal`.
+    `kind` None: whoever is called so already, else as `usual` says. `person`: as in `ensure_principal`.
     """
 
     name: str
     roles: Sequence[Role]
-    kind: Literal["person", "system"]
+    kind: HolderKind | None
     what: Literal["key", "link"]
     hours: float | None = None
     person: str | None = None
+
+    @property
+    def usual(self) -> HolderKind:
+        """A system only submits, by a key; whoever judges, decides, looks or signs in is a person."""
+        return "system" if self.what == "key" and set(self.roles) == {Role.SUBMITTER} else "person"
 
 
 def grant(session: Session, tenant: Tenant, wish: Wish) -> tuple[Credential, str]:
     """Issue what is wished and return it with its secret.
 
-    Raises Conflict: whoever is called so has fewer roles, or has left.
+    Raises Conflict: whoever is called so has fewer roles, is of the other kind, or has left.
     """
-    principal = ensure_principal(session, tenant, wish.name, wish.roles, wish.kind, wish.person)
+    principal = ensure_principal(session, tenant, wish.name, wish.roles, wish.kind or wish.usual, wish.person)
     if principal.disabled_at is not None:
         raise Conflict("holder_left", name=wish.name)
+    if wish.kind not in (None, principal.kind):
+        raise Conflict("holder_is_a", name=wish.name, kind=say(f"holder.{principal.kind}"))
     if extra := set(wish.roles) - {Role(role) for role in principal.roles}:
         raise Conflict("holder_lacks_role", name=wish.name, roles=", ".join(sorted(extra)))
     return _issued(session, principal.id, wish.what, wish.hours, wish.roles)
@@ -67,7 +76,7 @@ def ensure_principal(
     tenant: Tenant,
     name: str,
     roles: Iterable[Role],
-    kind: Literal["person", "system"] = "person",
+    kind: HolderKind = "person",
     person: str | None = None,
 ) -> Principal:
     """The person or system of this name in a tenant, made with these roles when it is new.

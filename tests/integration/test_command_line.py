@@ -105,6 +105,7 @@ def test_pointers_are_listed_moved_and_moved_back(machine: Machine, tmp_path: Pa
 
 def test_keys_are_made_used_listed_and_revoked(machine: Machine) -> None:
     made = machine.answer("keys", "create", "ward 7", "--role", "clinician", "--tenant", "north")
+    assert made["kind"] == "person"  # who may judge; a system's verdict would be refused
     headers = {"Authorization": f"Bearer {made['key']}"}
     assert httpx.get(f"{_url(machine)}/v1/me", headers=headers).json()["name"] == "ward 7"
     (key,) = [key for key in machine.answer("keys", "list")["keys"] if key["name"] == "ward 7"]

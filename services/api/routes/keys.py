@@ -37,7 +37,9 @@ class NewKey(BaseModel):
 
     name: Name = Field(description="Made when it is new; else the key gives no more than its holder may do")
     roles: list[Role] = Field(min_length=1, max_length=len(Role))
-    kind: Literal["person", "system"] = "person"
+    kind: people.HolderKind | None = Field(
+        None, description="When left out: a system where a key is for `submitter` alone, else a person"
+    )
     what: Literal["key", "link"] = "key"
     hours: float | None = Field(None, gt=0, le=_YEARS, description="A key without it has no end; a link has twelve")
     person: Name | None = Field(None, description="Who answers for a system")
@@ -61,7 +63,7 @@ class Holder(BaseModel):
 
     id: UUID
     name: str
-    kind: Literal["person", "system"]
+    kind: people.HolderKind
     person: str | None
     roles: list[Role]
     left: bool
@@ -79,6 +81,7 @@ class MadeKey(KeyView):
     """With its secret, which is shown this once: `key`, or the address that `link` is."""
 
     name: str
+    holder: people.HolderKind
     secret: str
 
 
@@ -114,7 +117,8 @@ async def make(request: Request, caller: Signed, body: NewKey) -> MadeKey:
         principal = await session.get_one(Principal, credential.principal_id)
         await _remember(session, request, caller, f"{body.what}.create", credential)
     shown = f"{gateway.settings.base_url}/sign-in/{secret}" if body.what == "link" else secret
-    return MadeKey(name=principal.name, secret=shown, **_view(credential, principal, valid=True).model_dump())
+    who = {"name": principal.name, "holder": principal.kind, "secret": shown}
+    return MadeKey.model_validate(who | _view(credential, principal, valid=True).model_dump())
 
 
 @router.delete(

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, Update, bindparam, func, text, update
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
-from shared.db.statements.batches import HORIZON
+from shared.db.statements.order import HORIZON
 from shared.db.tables import Batch
 
 # A batch that is far from its end is looked at seldom: after a second for each hundred jobs that are left. What a

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql.dml import Insert as Upsert
 from sqlalchemy.sql.dml import Delete
 
 from shared.db.statements import jobs
+from shared.db.statements.order import HORIZON
 from shared.db.tables import Batch, BatchError, Job, JobInput, Study
 
 SLICE = 500
@@ -71,8 +72,6 @@ _FILL = text(
     bindparam("items", type_=JSONB), *(bindparam(name, type_=_ID) for name in ("tenant", "principal", "batch"))
 )
 
-# A transaction below the horizon has ended, so nothing can appear before a cursor that was handed out.
-HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _COUNTS = text(
     f"""
     SELECT batch_id, state, count(*) AS jobs,

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
+from shared.db.statements.order import HORIZON
 from shared.measures import FEATURES, MEASURES, OUTCOMES
 
 DAY = 86_400
@@ -48,7 +49,7 @@ _ROLL = text(
         SELECT id, ended_in, tenant_id, modality, version_id, COALESCE(site, '') AS site,
                COALESCE(device, '') AS device, state, finished_at, comparison_id
         FROM jobs
-        WHERE (ended_in, id) > (:ended_in, :job) AND ended_in < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+        WHERE (ended_in, id) > (:ended_in, :job) AND ended_in < {HORIZON}
         ORDER BY ended_in, id LIMIT :most
     ),
     counted AS MATERIALIZED (

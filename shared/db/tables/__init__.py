@@ -5,6 +5,7 @@ from shared.db.tables.comparisons import Comparison, ComparisonInput
 from shared.db.tables.drift import DriftAlert, Reference, Rollup, Watermark
 from shared.db.tables.explanations import ResultExplanation
 from shared.db.tables.judging import REASON_RANK, Adjudication, Feedback
+from shared.db.tables.order import TransactionCount
 from shared.db.tables.people import Credential, Principal, Tenant
 from shared.db.tables.retraining import Retraining, RetrainingLabel, RetrainingRule
 from shared.db.tables.telling import AuditEvent, Delivery, Webhook
@@ -62,6 +63,7 @@ __all__ = [
     "Tenant",
     "TrainingPoint",
     "TrainingRun",
+    "TransactionCount",
     "Version",
     "Watermark",
     "Webhook",

@@ -113,8 +113,8 @@ class Job(Base):
     `claim_id` is the fence: a result is committed only while it is still the writer's own. `solo` rows lost a lease
     before and are claimed alone, so that a crash takes no neighbours down. `size_bytes` is the size of all its inputs,
     repeated here so that admission can add up what waits without a join. `item` names the job inside its batch;
-    `ended_in` is the transaction that ended it (nought: before that was kept), written by a trigger: with the
-    snapshot's horizon it gives a cursor that no late commit slips behind.
+    `ended_in` is the transaction that ended it (nought: before that was kept), written by a trigger, in the order of
+    `shared/db/statements/order.py`: a cursor that no late commit slips behind.
     """
 
     __tablename__ = "jobs"

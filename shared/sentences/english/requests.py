@@ -58,6 +58,9 @@ SENTENCES = {
     "job_open": "This job has not ended yet. Ask again when it has.",
     "job_not_retryable": "Only a job that failed or was given up can be tried again.",
     "cursor_invalid": "The cursor is not one of ours. Start again without it.",
+    "holder.person": "person",
+    "holder.system": "system",
+    "holder_is_a": "{name} is known here as a {kind}. Use another name, or leave the kind out.",
     "holder_left": "{name} has left: nothing can be issued under this name.",
     "holder_lacks_role": "{name} is known here without the role {roles}; a key gives no more than its holder may do. "
     "Choose another name.",

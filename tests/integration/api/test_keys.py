@@ -62,6 +62,33 @@ def test_a_link_signs_in_once_and_revoking_signs_out(api: Api, admin: httpx.Clie
     assert browser.get("/v1/me").status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("roles", "more", "kind"),
+    [
+        (["submitter"], {}, "system"),
+        (["submitter"], {"kind": "person"}, "person"),
+        (["submitter"], {"what": "link"}, "person"),
+        (["clinician"], {}, "person"),
+        (["clinician", "submitter"], {}, "person"),
+        (["clinician"], {"kind": "system"}, "system"),
+    ],
+)
+def test_who_judges_is_a_person_unless_somebody_says_otherwise(
+    admin: httpx.Client, roles: list[str], more: dict[str, str], kind: str
+) -> None:
+    answer = made(admin, "new here", *roles, **more).json()
+    assert answer["holder"] == people(admin)["new here"]["kind"] == kind
+
+
+def test_a_person_does_not_become_a_system(admin: httpx.Client) -> None:
+    made(admin, "ann", "clinician")
+    refused = made(admin, "ann", "clinician", kind="system")
+    assert (refused.status_code, refused.json()["code"]) == (409, "holder_is_a")
+    assert "known here as a person" in refused.json()["detail"]
+    assert made(admin, "ann", "clinician", kind="person").status_code == 201
+    assert made(admin, "ann", "clinician").json()["holder"] == "person"
+
+
 def test_another_hospitals_are_unknown(api: Api, admin: httpx.Client) -> None:
     key = made(admin, "ward 7", "submitter").json()
     south = api.client(Role.ADMIN, tenant="south")

@@ -90,10 +90,12 @@ def test_the_log_is_filtered(gateway: Any) -> None:
 
 
 def test_keys_over_http(gateway: Any) -> None:
-    asked = gateway({"secret": "thk_x"})
-    made = _run("keys", "create", "ward 7", "--role", "submitter", "--hours", "2", "--http", "--json")
-    assert json.loads(made.stdout)["key"] == "thk_x"
-    body = {"name": "ward 7", "roles": ["submitter"], "kind": "system", "what": "key", "hours": 2.0}
+    asked = gateway({"secret": "thk_x", "holder": "system"})
+    made = json.loads(
+        _run("keys", "create", "ward 7", "--role", "submitter", "--hours", "2", "--http", "--json").stdout
+    )
+    assert (made["key"], made["kind"]) == ("thk_x", "system")
+    body = {"name": "ward 7", "roles": ["submitter"], "what": "key", "hours": 2.0}
     assert (asked[0].method, asked[0].url.path, json.loads(asked[0].content)) == ("POST", "/v1/keys", body)
     gateway(PEOPLE)
     (listed,) = json.loads(_run("keys", "list", "--http", "--json").stdout)["keys"]
