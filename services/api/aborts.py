@@ -1,10 +1,6 @@
-"""Ends a canary by itself: on failed jobs, slow answers or shifted probabilities. Several gateways may look at once."""
-
-import asyncio
-import contextlib
+"""Ends a canary by itself: on failed jobs, slow answers or shifted probabilities."""
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from services.api.canaries import Comparison, comparison
@@ -20,23 +16,11 @@ _log = structlog.get_logger()
 
 
 class Aborts:
-    """Looks at every canary now and then; ends one as a person would: by compare-and-swap, with a reason."""
+    """Looks at every canary; ends one as a person would: by compare-and-swap, with a reason."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings, self._engine = settings, engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._repeat(), name="aborts")
-
-    async def stop(self) -> None:
-        """Stop; what is half done is undone by the database."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def look(self) -> list[str]:
         """End every canary that is a reason to; the modalities of those that ended."""
@@ -61,13 +45,3 @@ class Aborts:
         why = Why(ACTOR, found.trouble.detail, {"automatic": found.trouble.code, **found.model_dump(mode="json")})
         await session.run_sync(lambda sync: deployments.stop_trying(sync, modality, "canary", generation, why))
         await session.execute(audit.by_itself("deployment.canary_end", "deployment", modality))
-
-    async def _repeat(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.canary_look_s)
-            try:
-                await self.look()
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("canaries_not_looked_at", error=type(error).__name__)
-            except Exception:  # noqa: BLE001 — a task that has ended looks at nothing any more, and nobody sees it
-                _log.exception("canaries_look_broken")

@@ -4,8 +4,6 @@ Nothing is counted on the request path. A task counts once a second, and what th
 ADR `admission`. Who is refused is told after how many seconds there should be room.
 """
 
-import asyncio
-import contextlib
 import math
 import secrets
 import time
@@ -17,22 +15,18 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db.statements import waiting
 from shared.errors import Overloaded, TooMany
 from shared.settings import Settings
 
-_COUNT_S = 1.0
-_SHARE = 0.05  # counting takes at most this share of the time, however much waits
+SHARE = 0.05  # counting takes at most this share of the time, however much waits
 _STALE_S = 30.0
 _ROOM = 0.02  # who is refused comes back to so much room, not to a single place
 _FIRST_S, _LAST_S, _UNKNOWN_S = 1, 300, 60
 _BULK = 0.9  # batches leave the rest to single studies
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -89,18 +83,6 @@ class Admission:
         self._counted = Counted()
         self._since: defaultdict[UUID, Load] = defaultdict(Load)  # let in since that look
         self._open: defaultdict[UUID, Load] = defaultdict(Load)  # being received
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.create_task(self._repeat(), name="admission")
-
-    async def stop(self) -> None:
-        """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     @contextmanager
     def room(self, tenant: UUID, size_bytes: int, jobs: int = 1, *, bulk: bool = False) -> Iterator[None]:
@@ -137,16 +119,6 @@ class Admission:
             self._since[tenant] -= load
         rates = {tenant: load.times(1 / waiting.WINDOW_S) for tenant, load in drained.items()}
         self._counted = Counted(queued, rates, time.monotonic())
-
-    async def _repeat(self) -> None:
-        while True:
-            begun = time.monotonic()
-            try:
-                await self.look()
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("admission_not_counted", error=type(error).__name__)
-            took = time.monotonic() - begun
-            await asyncio.sleep(max(_COUNT_S, took / _SHARE))
 
     def _check(self, tenant: UUID, asked: Load, share: float) -> None:
         counted = self._counted

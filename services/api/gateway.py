@@ -3,17 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
+from services.api import admission
 from services.api.aborts import Aborts
 from services.api.admission import Admission
-from services.api.bulk.ends import Ends
+from services.api.bulk import ends
 from services.api.cards import Actives, Cards
 from services.api.drift.rolling import Rolling
 from services.api.looks import Looks
 from services.api.rates import Rates
+from services.api.repeated import Repeated
 from services.api.retrainer import Retrainer
 from services.api.upkeep import Upkeep
 from services.api.watch import Watcher
@@ -39,12 +42,6 @@ class Gateway:
     looks: Looks = field(init=False)
     admission: Admission = field(init=False)
     rates: Rates = field(init=False)
-    upkeep: Upkeep = field(init=False)
-    rolling: Rolling = field(init=False)
-    dispatcher: Dispatcher = field(init=False)
-    aborts: Aborts = field(init=False)
-    ends: Ends = field(init=False)
-    retrainer: Retrainer = field(init=False)
     _waker: Waker | None = None
 
     def __post_init__(self) -> None:
@@ -57,35 +54,20 @@ class Gateway:
         self.looks = Looks(self.engine, self.cards, self.settings.base_url)
         self.admission = Admission(self.settings, self.engine)
         self.rates = Rates(self.settings)
-        self.upkeep = Upkeep(self.settings, self.engine)
-        self.rolling = Rolling(self.settings, self.engine)
-        self.dispatcher = Dispatcher(self.settings, self.engine)
-        self.aborts = Aborts(self.settings, self.engine)
-        self.ends = Ends(self.engine)
-        self.retrainer = Retrainer(self.settings, self.engine, self.wake)
+        self._tasks = self._repeated()
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def start(self) -> None:
-        """Start the doorbell's thread and the tasks that count and clean."""
+        """Start the doorbell's thread, and what is done again and again."""
         self._waker = Waker(celery_app(self.settings))
-        self.admission.start()
-        self.upkeep.start()
-        self.rolling.start()
-        self.dispatcher.start()
-        self.aborts.start()
-        self.ends.start()
-        self.retrainer.start()
+        for task in self._tasks:
+            task.start()
 
     async def stop(self) -> None:
         """Let every waiting request answer, ring what is pending, close every connection."""
         self.close_watchers()
-        await self.admission.stop()
-        await self.upkeep.stop()
-        await self.rolling.stop()
-        await self.dispatcher.stop()
-        await self.aborts.stop()
-        await self.ends.stop()
-        await self.retrainer.stop()
+        for task in self._tasks:
+            await task.stop()
         if self._waker is not None:
             self._waker.close()
         await self.engine.dispose()
@@ -109,6 +91,18 @@ class Gateway:
         """Tell the workers, after the commit, that there is work."""
         if self._waker is not None:
             self._waker.wake(modality)
+
+    def _repeated(self) -> "list[Repeated | Dispatcher]":
+        settings, engine = self.settings, self.engine
+        return [
+            Repeated("admission", self.admission.look, 1.0, admission.SHARE),
+            Repeated("upkeep", Upkeep(settings, engine).look, 600.0),
+            Repeated("rolling", Rolling(settings, engine).turn, settings.drift_every_s),
+            Repeated("batch ends", partial(ends.look, engine), 1.0),
+            Repeated("aborts", Aborts(settings, engine).look, settings.canary_look_s),
+            Repeated("retrainer", Retrainer(settings, engine, self.wake).look, settings.retraining_look_s),
+            Dispatcher(settings, engine),
+        ]
 
 
 def of(request: Request) -> Gateway:

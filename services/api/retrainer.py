@@ -3,12 +3,9 @@
 Several gateways may look at once: one retraining is open for a hospital's modality, and a pointer moves once.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Callable
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from services.api import retraining as retrainings
@@ -34,18 +31,6 @@ class Retrainer:
     def __init__(self, settings: Settings, engine: AsyncEngine, wake: Callable[[str], None]) -> None:
         self._settings, self._wake = settings, wake
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._repeat(), name="retrainer")
-
-    async def stop(self) -> None:
-        """Stop; what is half done is undone by the database."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def look(self) -> None:
         """End what was trained, then begin what is due."""
@@ -107,13 +92,3 @@ class Retrainer:
         except (Conflict, NotFound):
             return False
         return True
-
-    async def _repeat(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.retraining_look_s)
-            try:
-                await self.look()
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("retrainings_not_looked_at", error=type(error).__name__)
-            except Exception:  # noqa: BLE001 — a task that has ended looks at nothing any more, and nobody sees it
-                _log.exception("retrainings_look_broken")

@@ -1,17 +1,12 @@
 """Counts what ended, and looks whether it drifted. Every gateway tries; the watermark's lock lets one of them."""
 
 import asyncio
-import contextlib
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.drift import judging
 from shared.db.statements import rollups
 from shared.settings import Settings
-
-_log = structlog.get_logger()
 
 
 class Rolling:
@@ -19,18 +14,13 @@ class Rolling:
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings, self._engine = settings, engine
-        self._task: asyncio.Task[None] | None = None
+        self._looked = False  # a gateway before this one may have died between counting and looking
 
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._repeat(), name="rolling")
-
-    async def stop(self) -> None:
-        """Stop; a step that is half done is undone by the database."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+    async def turn(self) -> None:
+        """Count, and look where anything was counted."""
+        if await self.roll() or not self._looked:
+            await self.look()
+            self._looked = True
 
     async def roll(self, most: int = rollups.STEP) -> int:
         """Count everything that has ended; how many. None when another gateway counts."""
@@ -55,14 +45,3 @@ class Rolling:
             width, first = self._settings.drift_rollup_s, self._settings.drift_reference
             step = rollups.roll(mark.ended_in, mark.job_id, width=width, first=first, most=most)
             return int((await connection.scalar(step)) or 0)
-
-    async def _repeat(self) -> None:
-        looked = False  # a gateway before this one may have died between the two
-        while True:
-            try:
-                if await self.roll() or not looked:
-                    await self.look()
-                    looked = True
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("rolling_failed", error=type(error).__name__)
-            await asyncio.sleep(self._settings.drift_every_s)
