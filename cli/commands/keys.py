@@ -53,7 +53,7 @@ def create(
     """Make a key. It is shown once: only its hash is kept."""
     from shared.db.people import Wish
 
-    _make(Wish(name, role, kind and kind.value, "key", hours, person), None if http else tenant, as_json=json_)
+    _make(Wish(name, role, kind.value if kind else None, "key", hours, person), None if http else tenant, as_json=json_)
 
 
 @app.command("link")
@@ -69,7 +69,7 @@ def link(
     """Make a link that signs a person in, once."""
     from shared.db.people import Wish
 
-    _make(Wish(name, role, kind and kind.value, "link", hours), None if http else tenant, as_json=json_)
+    _make(Wish(name, role, kind.value if kind else None, "link", hours), None if http else tenant, as_json=json_)
 
 
 @app.command("list")

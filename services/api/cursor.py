@@ -7,39 +7,38 @@ from uuid import UUID
 from shared.errors import BadRequest
 
 
-def encode(last: UUID | int) -> str:
-    """The cursor of the page after this row."""
-    raw = last.bytes if isinstance(last, UUID) else last.to_bytes(8, "big")
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def encode_pair(transaction: int, last: UUID) -> str:
-    """The cursor of what ended after this job."""
-    raw = transaction.to_bytes(8, "big") + last.bytes
+def encode(last: UUID | int | tuple[int, UUID]) -> str:
+    """The cursor of what follows the row that stands here."""
+    raw = _bytes(last[0]) + _bytes(last[1]) if isinstance(last, tuple) else _bytes(last)
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def to_pair(cursor: str | None) -> tuple[int, UUID] | None:
-    """Where results go on. Raises BadRequest."""
+    """Where rows go on that are sorted by a number, then by id. Raises BadRequest."""
     if cursor is None:
         return None
     raw = _decode(cursor, 24)
-    transaction = int.from_bytes(raw[:8], "big")
-    if transaction >= 2**63:
-        raise BadRequest("cursor_invalid")
-    return transaction, UUID(bytes=raw[8:])
+    return _number(raw[:8]), UUID(bytes=raw[8:])
 
 
 def to_uuid(cursor: str | None) -> UUID | None:
-    """Where a page of jobs starts. Raises BadRequest."""
+    """Where rows go on that are sorted by id. Raises BadRequest."""
     return None if cursor is None else UUID(bytes=_decode(cursor, 16))
 
 
 def to_int(cursor: str | None) -> int | None:
-    """Where a page of numbered rows starts. Raises BadRequest."""
+    """Where numbered rows go on. Raises BadRequest."""
     if cursor is None:
         return None
-    number = int.from_bytes(_decode(cursor, 8), "big")
+    return _number(_decode(cursor, 8))
+
+
+def _bytes(place: UUID | int) -> bytes:
+    return place.bytes if isinstance(place, UUID) else place.to_bytes(8, "big")
+
+
+def _number(raw: bytes) -> int:
+    number = int.from_bytes(raw, "big")
     if number >= 2**63:
         raise BadRequest("cursor_invalid")
     return number

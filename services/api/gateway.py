@@ -14,6 +14,7 @@ from services.api.admission import Admission
 from services.api.bulk import ends
 from services.api.cards import Actives, Cards
 from services.api.drift.rolling import Rolling
+from services.api.followed import Followed
 from services.api.looks import Looks
 from services.api.rates import Rates
 from services.api.repeated import Repeated
@@ -42,6 +43,7 @@ class Gateway:
     looks: Looks = field(init=False)
     admission: Admission = field(init=False)
     rates: Rates = field(init=False)
+    followed: Followed = field(init=False)
     _waker: Waker | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class Gateway:
         self.looks = Looks(self.engine, self.cards, self.settings.base_url)
         self.admission = Admission(self.settings, self.engine)
         self.rates = Rates(self.settings)
+        self.followed = Followed(self.engine)
         self._tasks = self._repeated()
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 

@@ -1,7 +1,8 @@
 """Repeating a request safely: a principal's key stands for one request and the job that it made or changed."""
 
+import hashlib
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Depends, Header
@@ -20,6 +21,11 @@ class Repeatable:
     key: str | None
     fingerprint: str
     hours: int
+
+    @classmethod
+    def of(cls, caller: Caller, key: str | None, hours: int, *meaning: object) -> Self:
+        """A request that means these words."""
+        return cls(caller, key, hashlib.sha256(" ".join(map(str, meaning)).encode()).hexdigest(), hours)
 
     async def before(self, session: AsyncSession) -> UUID | None:
         """The job of an earlier request with this key. Raises Unprocessable: that request was a different one."""

@@ -1,6 +1,9 @@
 """Who has a version warm: read from what workers and trainers write into their own rows."""
 
-from typing import Any, Literal
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, Field
@@ -20,7 +23,9 @@ from shared.schemas import Modality, VersionRef
 from shared.sentences import say
 from shared.settings import Settings
 
+T = TypeVar("T")
 State = Literal["warm", "loading", "refused"]
+_LOOK_S = 0.1  # between two looks at whether workers are ready
 
 
 class Standing(BaseModel):
@@ -101,6 +106,21 @@ async def prepare(request: Request, caller: Caller, modality: Modality, name: st
             await session.execute(
                 audit.event(caller, "deployment.prepare", "version", version.sha256, request_id(request))
             )
+
+
+async def when_ready(
+    request: Request, caller: Caller, modality: Modality, name: str, seconds: float, act: Callable[[], Awaitable[T]]
+) -> T:
+    """Act; while workers still load the version, tell them to and try again for so many seconds. Raises NotPrepared."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return await act()
+        except NotPrepared:
+            await prepare(request, caller, modality, name)
+            if time.monotonic() >= until:
+                raise
+            await asyncio.sleep(_LOOK_S)
 
 
 def _standing(row: Row[*tuple[Any, ...]], sha256: str) -> Standing:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api.auth import Caller
 from services.api.gateway import Gateway
 from services.api.looks import Asked, Shown
+from services.api.paging import paged
 from services.api.views import JobRow, job_view, versions_of
 from shared.db.statements import audit, jobs
 from shared.db.statements.wanted import Wanted
@@ -40,15 +41,15 @@ async def show(gateway: Gateway, session: AsyncSession, row: JobRow) -> Shown:
 
 async def page(
     gateway: Gateway, caller: Caller, wanted: Wanted, limit: int, request_id: str | None
-) -> tuple[list[JobView], bool]:
-    """A page of jobs, whether more follow, and an audit row for each job that was shown."""
+) -> tuple[list[JobView], str | None]:
+    """A page of jobs, the cursor of what follows, and an audit row for each job that was shown."""
     async with gateway.begin() as session:
         found = await session.execute(jobs.page(caller.tenant_id, wanted, limit + 1))
-        rows = [JobRow.of(row) for row in found]
-        views = await _views(gateway, session, rows[:limit])
+        rows, following = paged([JobRow.of(row) for row in found], limit, lambda row: row.job.id)
+        views = await _views(gateway, session, rows)
         ids = [str(view.id) for view in views]
         await session.execute(audit.events(caller, "job.list", "job", ids, request_id))
-    return views, len(rows) > limit
+    return views, following
 
 
 async def study_jobs(gateway: Gateway, session: AsyncSession, tenant: UUID, study: UUID) -> list[JobView]:

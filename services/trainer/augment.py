@@ -41,25 +41,11 @@ def blur(pictures: Tensor, chance: float) -> Tensor:
     return torch.where(chosen, soft, pictures)
 
 
-def mask_bands(pictures: Tensor, *, rows: int, columns: int) -> Tensor:
-    """A random band of up to `rows` rows and one of up to `columns` columns set to the mean (SpecAugment)."""
-    count, _, height, width = pictures.shape
-    hidden = _band(count, height, rows)[:, None, :, None] | _band(count, width, columns)[:, None, None, :]
-    return torch.where(hidden, pictures.mean((2, 3), keepdim=True), pictures)
-
-
 def roll_columns(pictures: Tensor) -> Tensor:
     """Each picture turned around in time by a random amount."""
     width = pictures.shape[3]
     places = (torch.arange(width)[None, :] + torch.randint(0, width, (len(pictures), 1))) % width
     return pictures.gather(3, places[:, None, None, :].expand_as(pictures))
-
-
-def _band(count: int, length: int, widest: int) -> Tensor:
-    start = torch.randint(0, length, (count, 1))
-    size = torch.randint(0, widest + 1, (count, 1))
-    places = torch.arange(length)[None, :]
-    return (places >= start) & (places < start + size)
 
 
 def _draw(count: int, limit: float) -> Tensor:

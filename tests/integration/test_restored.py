@@ -24,6 +24,13 @@ from tests.support.stack import Hospital
 
 COUGH = Modality.COUGH
 _FAR = "DO $$ BEGIN FOR n IN 1..4000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+_ADDED = text(
+    """
+    WITH job AS (UPDATE jobs SET batch_id = :batch, item = id::text WHERE batch_id IS NULL RETURNING id, tenant_id)
+    INSERT INTO job_inputs (id, tenant_id, job_id, sha256, size_bytes, media_type)
+    SELECT gen_random_uuid(), tenant_id, id, repeat('0', 64), 1, 'audio/wav' FROM job
+    """
+)
 
 
 @pytest.fixture
@@ -51,9 +58,7 @@ def _in_batch(database: Database, hospital: Hospital, batch: UUID, jobs: int) ->
     """Jobs of a batch that have ended, with rows for their rollups."""
     made = ended(database, hospital, version_of(database, COUGH), [{} for _ in range(jobs)], COUGH)
     with database.begin() as session:
-        session.execute(
-            text("UPDATE jobs SET batch_id = :batch, item = id::text WHERE batch_id IS NULL"), {"batch": batch}
-        )
+        session.execute(_ADDED, {"batch": batch})
     return made
 
 
@@ -62,7 +67,7 @@ def _read(
 ) -> list[tuple[int, UUID]]:
     with database.begin() as session:
         rows = session.execute(batches.ended(hospital.tenant_id, batch, after, 100)).all()
-        return [(row.Job.ended_in, row.Job.id) for row in rows]
+        return [(row[0].ended_in, row[0].id) for row in rows]
 
 
 def test_what_ends_after_a_restore_comes_behind_what_was_read(

@@ -96,7 +96,7 @@ def flat(row: JobRow, view: JobView) -> Flat:
     """A job as one row; without a batch it has no cursor."""
     result, error = view.result, view.error
     values: Flat = {
-        "cursor": cursor.encode_pair(row.job.ended_in or 0, row.job.id) if row.job.batch_id else None,
+        "cursor": cursor.encode((row.job.ended_in or 0, row.job.id)) if row.job.batch_id else None,
         "job_id": str(view.id),
         "item": row.job.item,
         "client_ref": view.client_ref,

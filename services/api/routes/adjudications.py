@@ -1,11 +1,10 @@
 """Second readings: the worklist, one of them without what others said, and the second reader's verdict."""
 
-import hashlib
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import cursor, replies
@@ -13,6 +12,7 @@ from services.api.auth import Caller, Signed
 from services.api.gateway import Gateway, of
 from services.api.idempotency import Key, Repeatable
 from services.api.judged import AdjudicationView, Comment, adjudication_view, feedback_view, person_of, reader_of
+from services.api.paging import Filter, paged
 from services.api.problems import request_id
 from shared import judging
 from shared.db.statements import adjudications as statements
@@ -23,20 +23,14 @@ from shared.schemas import AdjudicationState, Basis, Label, Modality
 
 router = APIRouter(tags=["feedback"])
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
-
-class WorklistFilter(BaseModel):
+class WorklistFilter(Filter):
     """Which second readings a page shows."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: AdjudicationState = AdjudicationState.OPEN
     modality: Modality | None = None
     reason: Literal["refer", "disagreement"] | None = None
     job_id: UUID | None = None
-    limit: int = Field(50, ge=1, le=200)
-    cursor: Text | None = None
 
     def wanted(self) -> statements.Wanted:
         """The same for the statement. Raises BadRequest for a cursor that is none of ours."""
@@ -74,11 +68,11 @@ async def listed(request: Request, caller: Signed, chosen: Annotated[WorklistFil
     async with gateway.begin() as session:
         query = statements.page(caller.tenant_id, person_of(caller), chosen.wanted(), chosen.limit + 1)
         rows = (await session.execute(query)).all()
-        views = [adjudication_view(row, caller, gateway.settings.base_url) for row in rows[: chosen.limit]]
+        found, following = paged(rows, chosen.limit, lambda row: (row[0].rank, row[0].id))
+        views = [adjudication_view(row, caller, gateway.settings.base_url) for row in found]
         ids = [str(view.id) for view in views]
         await session.execute(audit.events(caller, "adjudication.list", "adjudication", ids, request_id(request)))
-    last = rows[chosen.limit - 1][0] if len(rows) > chosen.limit else None
-    return Worklist(adjudications=views, next=None if last is None else cursor.encode_pair(last.rank, last.id))
+    return Worklist(adjudications=views, next=following)
 
 
 @router.get("/v1/adjudications/{adjudication_id}", summary="One second reading", responses=replies.errors(404))
@@ -102,8 +96,8 @@ async def verdict(
 ) -> AdjudicationView:
     """By another person than everybody who judged the result. It closes the reading; of two at once one is refused."""
     gateway, reader = of(request), reader_of(caller)
-    meaning = hashlib.sha256(f"adjudicate {adjudication_id} {said.model_dump_json()}".encode()).hexdigest()
-    again = Repeatable(caller, key, meaning, gateway.settings.idempotency_hours)
+    hours = gateway.settings.idempotency_hours
+    again = Repeatable.of(caller, key, hours, "adjudicate", adjudication_id, said.model_dump_json())
     async with gateway.begin() as session:
         job_id = await session.scalar(statements.job_of(caller.tenant_id, adjudication_id))
         if job_id is None:

@@ -5,17 +5,16 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, StringConstraints
+from pydantic import AwareDatetime, BaseModel
 
 from services.api import cursor, replies
 from services.api.auth import Signed
 from services.api.gateway import of
+from services.api.paging import After, Text, paged
 from services.api.problems import request_id
 from shared.db.statements import audit
 
 router = APIRouter(tags=["audit"])
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class AuditView(BaseModel):
@@ -49,7 +48,7 @@ async def listed(
     since: Annotated[AwareDatetime | None, Query()] = None,
     until: Annotated[AwareDatetime | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
+    after: After = None,
 ) -> AuditPage:
     """Looking at the log is itself a line of it."""
     asked = audit.Asked(action, object_id, actor, since, until)
@@ -57,6 +56,7 @@ async def listed(
     async with of(request).begin() as session:
         rows = (await session.execute(statement)).all()
         await session.execute(audit.event(caller, "audit.read", "audit", None, request_id(request)))
+    found, following = paged(rows, limit, lambda row: row[0].id)
     events = [
         AuditView(
             id=event.id,
@@ -69,6 +69,6 @@ async def listed(
             object_id=event.object_id,
             request_id=event.request_id,
         )
-        for event, name in rows[:limit]
+        for event, name in found
     ]
-    return AuditPage(events=events, next=cursor.encode(events[-1].id) if len(rows) > limit else None)
+    return AuditPage(events=events, next=following)

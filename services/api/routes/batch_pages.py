@@ -7,14 +7,13 @@ from fastapi.responses import RedirectResponse
 
 from services.api import reading
 from services.api.auth import Signed
-from services.api.bulk.views import BatchView, view
+from services.api.bulk.views import BatchView
 from services.api.gateway import of
 from services.api.prefer import etag_of
 from services.api.problems import request_id
 from services.api.routes import batches
 from services.api.web.reader import Reader
 from services.api.web.render import page
-from shared.db.statements import audit
 from shared.db.statements.wanted import Wanted
 from shared.schemas import TERMINAL, JobState
 
@@ -25,20 +24,18 @@ _WITHOUT = (JobState.FAILED, JobState.REJECTED, JobState.DEAD)
 
 
 @router.get("/batches")
-async def listed(request: Request, caller: Signed, after: str | None = None) -> Response:
+async def listed(request: Request, caller: Signed, cursor: str | None = None) -> Response:
     """The tenant's batches, newest first."""
-    found = await batches.listed(request, caller, _ROWS, after)
-    older = f"/batches?after={found.next}" if found.next else None
-    return page("batches.html", reader=Reader.of(caller), batches=found.batches, older=older, is_latest=after is None)
+    found = await batches.listed(request, caller, _ROWS, cursor)
+    older = f"/batches?cursor={found.next}" if found.next else None
+    return page("batches.html", reader=Reader.of(caller), batches=found.batches, older=older, is_latest=cursor is None)
 
 
 @router.get("/batches/{batch_id}")
 async def one(request: Request, caller: Signed, batch_id: UUID) -> Response:
     """How far it is, what was refused, what ended without a result."""
     gateway = of(request)
-    async with gateway.begin() as session:
-        shown = await view(session, caller.tenant_id, batch_id, gateway.settings.base_url)
-        await session.execute(audit.event(caller, "batch.read", "batch", str(batch_id), request_id(request)))
+    shown = await batches.read(request, caller, batch_id)
     without = Wanted(batch=batch_id, states=[str(state) for state in _WITHOUT])
     jobs, more = await reading.page(gateway, caller, without, _UNANSWERED, request_id(request))
     return page(

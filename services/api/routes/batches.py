@@ -16,8 +16,8 @@ from services.api.bulk.submission import Submission
 from services.api.bulk.views import BatchPage, BatchReceipt, BatchView, find, receipt_view, view, views
 from services.api.gateway import Gateway, of
 from services.api.idempotency import Key
+from services.api.paging import After, Text, paged
 from services.api.problems import request_id
-from services.api.routes.jobs import Text
 from shared.db.statements import audit, batches
 from shared.db.tables import Batch
 from shared.errors import BadRequest
@@ -88,15 +88,16 @@ async def submit(request: Request, caller: Signed, key: Key, client_ref: Text | 
 
 @router.get("/v1/batches", summary="Your batches, newest first", responses=replies.errors(400, 422))
 async def listed(
-    request: Request, caller: Signed, limit: Annotated[int, Query(ge=1, le=50)] = 20, after: Text | None = None
+    request: Request, caller: Signed, limit: Annotated[int, Query(ge=1, le=50)] = 20, after: After = None
 ) -> BatchPage:
     """A page of the tenant's batches."""
     gateway = of(request)
     async with gateway.begin() as session:
-        found = (await session.scalars(batches.page(caller.tenant_id, cursor.to_uuid(after), limit + 1))).all()
-        shown = await views(session, caller.tenant_id, found[:limit], gateway.settings.base_url)
+        rows = (await session.scalars(batches.page(caller.tenant_id, cursor.to_uuid(after), limit + 1))).all()
+        found, following = paged(rows, limit, lambda batch: batch.id)
+        shown = await views(session, caller.tenant_id, found, gateway.settings.base_url)
         await session.execute(_event(request, caller, "batch.list", None))
-    return BatchPage(batches=shown, next=cursor.encode(shown[-1].id) if len(found) > limit else None)
+    return BatchPage(batches=shown, next=following)
 
 
 @router.get(
@@ -107,11 +108,15 @@ async def listed(
 )
 async def one(request: Request, caller: Signed, batch_id: UUID) -> Response:
     """Counts per state and the time left, as they are now."""
+    return replies.represented(request, await read(request, caller, batch_id))
+
+
+async def read(request: Request, caller: Caller, batch_id: UUID) -> BatchView:
+    """The same for a page. Raises NotFound."""
     gateway = of(request)
-    async with gateway.begin() as session:
-        shown = await view(session, caller.tenant_id, batch_id, gateway.settings.base_url)
-        await session.execute(_event(request, caller, "batch.read", batch_id))
-    return replies.represented(request, shown)
+    shown = await _now(gateway, caller.tenant_id, batch_id)
+    await gateway.followed.read(caller, "batch", batch_id, request_id(request))
+    return shown
 
 
 @router.delete("/v1/batches/{batch_id}", summary="Cancel what has not ended", responses=replies.errors(404))

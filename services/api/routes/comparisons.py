@@ -12,8 +12,8 @@ from services.api.compared import ComparisonHead, ComparisonView, Window
 from services.api.comparing import Wanted
 from services.api.gateway import of
 from services.api.idempotency import Key
+from services.api.paging import After, paged
 from services.api.problems import request_id
-from services.api.routes.jobs import Text
 from shared.db.statements import audit
 
 router = APIRouter(tags=["models"])
@@ -49,14 +49,15 @@ async def create(request: Request, caller: Signed, body: Wanted, key: Key = None
 
 @router.get("/v1/comparisons", summary="Your comparisons, newest first", responses=replies.errors(400, 422))
 async def listed(
-    request: Request, caller: Signed, limit: Annotated[int, Query(ge=1, le=50)] = 20, after: Text | None = None
+    request: Request, caller: Signed, limit: Annotated[int, Query(ge=1, le=50)] = 20, after: After = None
 ) -> ComparisonPage:
     """A page of the hospital's comparisons."""
     gateway = of(request)
     found = await compared.heads(gateway, caller, cursor.to_uuid(after), limit + 1)
-    await _audited(request, caller, "comparison.list", None)
-    more = len(found) > limit
-    return ComparisonPage(comparisons=found[:limit], next=cursor.encode(found[limit - 1].id) if more else None)
+    async with gateway.begin() as session:
+        await session.execute(audit.event(caller, "comparison.list", "comparison", None, request_id(request)))
+    shown, following = paged(found, limit, lambda head: head.id)
+    return ComparisonPage(comparisons=list(shown), next=following)
 
 
 @router.get(
@@ -79,12 +80,7 @@ async def one(
 
 async def read(request: Request, caller: Caller, comparison_id: UUID, window: Window) -> ComparisonView:
     """The same for a page. Raises NotFound."""
-    shown = await compared.view(of(request), caller, comparison_id, window)
-    await _audited(request, caller, "comparison.read", comparison_id)
+    gateway = of(request)
+    shown = await compared.view(gateway, caller, comparison_id, window)
+    await gateway.followed.read(caller, "comparison", comparison_id, request_id(request))
     return shown
-
-
-async def _audited(request: Request, caller: Caller, action: str, comparison: UUID | None) -> None:
-    named = None if comparison is None else str(comparison)
-    async with of(request).begin() as session:
-        await session.execute(audit.event(caller, action, "comparison", named, request_id(request)))

@@ -14,6 +14,7 @@ from services.api.drift.board import Wanted
 from services.api.drift.views import AlertPage, AlertView, Board, Series
 from services.api.gateway import of
 from services.api.moves import Body, Name, Reason
+from services.api.paging import After, Limit, paged
 from services.api.problems import request_id
 from shared.db.statements import audit
 from shared.db.statements import drift as statements
@@ -22,9 +23,32 @@ from shared.schemas import Modality
 
 router = APIRouter(tags=["drift"])
 
-Place = Annotated[str, StringConstraints(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$"), Query()]
-Days = Annotated[int, Query(ge=1, le=365)]
-Version = Annotated[Name | None, Query(description="sha256 or name; needs `modality`")]
+Place = Annotated[str, StringConstraints(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class BoardFilter(Body):
+    """Which results in service are meant; an empty site or device stands for all of them."""
+
+    modality: Modality | None = None
+    site: Place = ""
+    device: Place = ""
+    version: Name | None = Field(None, description="sha256 or name; needs `modality`")
+    days: int = Field(7, ge=1, le=365)
+
+    async def wanted(self, session: AsyncSession, caller: Caller) -> Wanted:
+        """The same with the version that is meant. Raises BadRequest, Unprocessable."""
+        named = None
+        if self.version is not None:
+            if self.modality is None:
+                raise BadRequest(detail="A version's name needs 'modality' beside it.")
+            named = (await moves.named(session, self.modality, self.version)).id
+        return Wanted(caller.tenant_id, self.days, self.modality, self.site, self.device, named)
+
+
+class SeriesFilter(BoardFilter):
+    """The same, as it went."""
+
+    days: int = Field(30, ge=1, le=365)
 
 
 class Acknowledgement(Body):
@@ -34,37 +58,21 @@ class Acknowledgement(Body):
 
 
 @router.get("/v1/drift", summary="How versions do in service", responses=replies.errors(400, 422))
-async def board(
-    request: Request,
-    caller: Signed,
-    modality: Modality | None = None,
-    site: Place = "",
-    device: Place = "",
-    version: Version = None,
-    days: Days = 7,
-) -> Board:
+async def board(request: Request, caller: Signed, chosen: Annotated[BoardFilter, Query()]) -> Board:
     """Scores, inputs and outcomes of each version against its first results; open alerts; what verdicts say."""
     gateway = of(request)
     async with gateway.begin() as session:
-        wanted = await asked(session, caller, days, modality, site, device, version)
+        wanted = await chosen.wanted(session, caller)
         found = await boards.watched(session, gateway.settings, wanted)
         return await boards.board(session, gateway.settings, wanted, found)
 
 
 @router.get("/v1/drift/series", summary="The same over time", responses=replies.errors(400, 422))
-async def series(
-    request: Request,
-    caller: Signed,
-    modality: Modality | None = None,
-    site: Place = "",
-    device: Place = "",
-    version: Version = None,
-    days: Days = 30,
-) -> Series:
+async def series(request: Request, caller: Signed, chosen: Annotated[SeriesFilter, Query()]) -> Series:
     """A point for each day; for each rollup where two days or less are asked for."""
     gateway = of(request)
     async with gateway.begin() as session:
-        wanted = await asked(session, caller, days, modality, site, device, version)
+        wanted = await chosen.wanted(session, caller)
         return boards.series(gateway.settings, wanted, await boards.watched(session, gateway.settings, wanted))
 
 
@@ -73,8 +81,8 @@ async def alerts(
     request: Request,
     caller: Signed,
     state: Annotated[Literal["open", "cleared"] | None, Query(description="Both when left out")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
+    limit: Limit = 50,
+    after: After = None,
 ) -> AlertPage:
     """Newest first. An open alert is raised or acknowledged; it clears by itself when its measure is back."""
     is_open = None if state is None else state == "open"
@@ -82,8 +90,8 @@ async def alerts(
     statement = statements.alerts(caller.tenant_id, is_open=is_open, before=before, limit=limit + 1)
     async with of(request).begin() as session:
         rows = (await session.execute(statement)).all()
-    found = [boards.alert_view(row) for row in rows[:limit]]
-    return AlertPage(alerts=found, next=cursor.encode(found[-1].id) if len(rows) > limit else None)
+    found, following = paged(rows, limit, lambda row: row[0].id)
+    return AlertPage(alerts=[boards.alert_view(row) for row in found], next=following)
 
 
 @router.post(
@@ -112,20 +120,3 @@ async def acknowledged(
         raise Conflict("alert_over")
     await session.execute(audit.event(caller, "alert.acknowledge", "alert", str(alert_id), request_id(request)))
     return boards.alert_view(row)
-
-
-async def asked(
-    session: AsyncSession,
-    caller: Caller,
-    days: int,
-    modality: Modality | None,
-    site: str,
-    device: str,
-    version: str | None,
-) -> Wanted:
-    """What a caller asks about. Raises BadRequest, Unprocessable."""
-    if version is None:
-        return Wanted(caller.tenant_id, days, modality, site, device)
-    if modality is None:
-        raise BadRequest(detail="A version's name needs 'modality' beside it.")
-    return Wanted(caller.tenant_id, days, modality, site, device, (await moves.named(session, modality, version)).id)

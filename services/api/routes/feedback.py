@@ -1,11 +1,10 @@
 """Feedback: a clinician's verdict on a result, given, listed, withdrawn. What was said is never changed."""
 
-import hashlib
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import cursor, reading, replies
@@ -14,6 +13,7 @@ from services.api.auth import Caller, Signed
 from services.api.gateway import of
 from services.api.idempotency import Key, Repeatable
 from services.api.judged import Comment, FeedbackView, feedback_view, reader_of
+from services.api.paging import Filter, Text, paged
 from services.api.problems import request_id
 from shared import judging
 from shared.db.statements import audit
@@ -22,8 +22,6 @@ from shared.db.tables import Feedback
 from shared.schemas import Basis, Label, Modality, Verdict
 
 router = APIRouter(tags=["feedback"])
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class NewFeedback(BaseModel):
@@ -44,10 +42,8 @@ class NewFeedback(BaseModel):
         return judging.Opinion(self.verdict, self.basis, self.saw_result_first, self.label, self.comment)
 
 
-class FeedbackFilter(BaseModel):
-    """Which verdicts a page shows; everything is optional, and all of it must hold."""
-
-    model_config = ConfigDict(extra="forbid")
+class FeedbackFilter(Filter):
+    """Which verdicts a page shows."""
 
     verdict: Verdict | None = None
     basis: Basis | None = None
@@ -55,8 +51,6 @@ class FeedbackFilter(BaseModel):
     version: Text | None = Field(None, description="sha256 or name of the version that answered")
     stands: bool | None = Field(None, description="`true`: neither withdrawn nor replaced")
     created_after: AwareDatetime | None = None
-    limit: int = Field(50, ge=1, le=200)
-    cursor: Text | None = None
 
     def wanted(self) -> statements.Wanted:
         """The same for the statement. Raises BadRequest for a cursor that is none of ours."""
@@ -96,8 +90,7 @@ async def give(
 ) -> FeedbackView:
     """In place of what the same person said of it before. A disagreement opens a second reading by another person."""
     gateway, reader = of(request), reader_of(caller)
-    meaning = hashlib.sha256(f"feedback {job_id} {said.model_dump_json()}".encode()).hexdigest()
-    again = Repeatable(caller, key, meaning, gateway.settings.idempotency_hours)
+    again = Repeatable.of(caller, key, gateway.settings.idempotency_hours, "feedback", job_id, said.model_dump_json())
     async with gateway.begin() as session:
         await reading.find_row(session, caller.tenant_id, job_id)
         if await again.take(session, job_id) is None:
@@ -125,12 +118,12 @@ async def of_job(request: Request, caller: Signed, job_id: UUID) -> JobFeedback:
 async def listed(request: Request, caller: Signed, chosen: Annotated[FeedbackFilter, Query()]) -> FeedbackPage:
     """A page of the tenant's verdicts."""
     async with of(request).begin() as session:
-        found = await session.execute(statements.page(caller.tenant_id, chosen.wanted(), chosen.limit + 1))
+        rows = (await session.execute(statements.page(caller.tenant_id, chosen.wanted(), chosen.limit + 1))).all()
+        found, following = paged(rows, chosen.limit, lambda row: row[0].id)
         views = [feedback_view(row, caller) for row in found]
-        more, views = len(views) > chosen.limit, views[: chosen.limit]
         ids = [str(view.id) for view in views]
         await session.execute(audit.events(caller, "feedback.list", "feedback", ids, request_id(request)))
-    return FeedbackPage(feedback=views, next=cursor.encode(views[-1].id) if more else None)
+    return FeedbackPage(feedback=views, next=following)
 
 
 @router.delete("/v1/feedback/{feedback_id}", summary="Withdraw a verdict", responses=replies.errors(404, 409))

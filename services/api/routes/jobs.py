@@ -1,11 +1,10 @@
 """Jobs: look, list, cancel, try again."""
 
-import hashlib
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +12,7 @@ from services.api import cursor, reading, replies
 from services.api.auth import Signed
 from services.api.gateway import of
 from services.api.idempotency import Key, Repeatable
+from services.api.paging import Filter, Text
 from services.api.prefer import Wait, applied
 from services.api.problems import request_id
 from shared.db.statements import audit, jobs
@@ -23,13 +23,9 @@ from shared.schemas import TERMINAL, Decision, JobState, JobView, Modality, Prio
 
 router = APIRouter(tags=["jobs"])
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
-
-class JobFilter(BaseModel):
-    """Which jobs a page shows; everything is optional, and all of it must hold."""
-
-    model_config = ConfigDict(extra="forbid")
+class JobFilter(Filter):
+    """Which jobs a page shows."""
 
     status: list[JobState] = Field([], max_length=7)
     modality: Modality | None = None
@@ -45,8 +41,6 @@ class JobFilter(BaseModel):
     version: Text | None = Field(None, description="sha256 or name of the version that answered")
     created_after: AwareDatetime | None = None
     created_before: AwareDatetime | None = None
-    limit: int = Field(50, ge=1, le=200)
-    cursor: Text | None = None
 
     def wanted(self) -> Wanted:
         """The same for the statement. Raises BadRequest for a cursor that is none of ours."""
@@ -79,8 +73,8 @@ class JobPage(BaseModel):
 @router.get("/v1/jobs", summary="Your jobs, newest first", responses=replies.errors(400, 422))
 async def listed(request: Request, caller: Signed, chosen: Annotated[JobFilter, Query()]) -> JobPage:
     """A page of the tenant's jobs."""
-    views, more = await reading.page(of(request), caller, chosen.wanted(), chosen.limit, request_id(request))
-    return JobPage(jobs=views, next=cursor.encode(views[-1].id) if more else None)
+    views, following = await reading.page(of(request), caller, chosen.wanted(), chosen.limit, request_id(request))
+    return JobPage(jobs=views, next=following)
 
 
 @router.get(
@@ -124,8 +118,7 @@ async def cancel(request: Request, caller: Signed, job_id: UUID) -> Response:
 async def retry(request: Request, caller: Signed, job_id: UUID, key: Key = None) -> Response:
     """Queue it again, with all its attempts. The same Idempotency-Key queues it once."""
     gateway = of(request)
-    meaning = hashlib.sha256(f"retry {job_id}".encode()).hexdigest()
-    again = Repeatable(caller, key, meaning, gateway.settings.idempotency_hours)
+    again = Repeatable.of(caller, key, gateway.settings.idempotency_hours, "retry", job_id)
     async with gateway.begin() as session:
         row = await reading.find_row(session, caller.tenant_id, job_id)
         replayed = await again.take(session, job_id) is not None

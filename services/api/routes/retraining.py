@@ -1,16 +1,16 @@
 """Training from verdicts: ask for it, set the rule that asks for it, follow it."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
 from services.api import cursor, replies, retraining
 from services.api.auth import Caller, Signed
 from services.api.gateway import of
 from services.api.moves import Body, Reason
+from services.api.paging import After, Limit, paged
 from services.api.problems import request_id
 from services.api.retraining import RetrainingView, Wanted, view
 from shared.db.statements import audit
@@ -98,16 +98,16 @@ async def ask(request: Request, caller: Signed, body: RetrainingRequest) -> Resp
 async def listed(
     request: Request,
     caller: Signed,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
+    limit: Limit = 50,
+    after: After = None,
 ) -> Retrainings:
     """Each with its steps."""
     gateway, before = of(request), cursor.to_uuid(after)
     query = statements.visible(caller.tenant_id).limit(limit + 1)
     async with gateway.begin() as session:
         rows = (await session.execute(query if before is None else query.where(Retraining.id < before))).all()
-    found = [view(*row, gateway.settings.base_url) for row in rows[:limit]]
-    return Retrainings(retrainings=found, next=cursor.encode(found[-1].id) if len(rows) > limit else None)
+    found, following = paged(rows, limit, lambda row: row[0].id)
+    return Retrainings(retrainings=[view(*row, gateway.settings.base_url) for row in found], next=following)
 
 
 @router.get("/v1/retrainings/{retraining_id}", summary="One training from verdicts", responses=replies.errors(404))

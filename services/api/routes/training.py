@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api import cursor, replies, trainers
 from services.api.auth import Caller, Signed
 from services.api.gateway import Gateway, of
+from services.api.paging import After, Limit, paged
 from services.api.prefer import Wait, applied
 from services.api.problems import request_id
 from services.api.run_views import RunSummary, RunView, run_summary, run_view
@@ -92,15 +93,16 @@ async def start(request: Request, caller: Signed, body: RunRequest) -> Response:
 async def listed(
     request: Request,
     caller: Signed,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
+    limit: Limit = 50,
+    after: After = None,
 ) -> RunPage:
     """Without their curves."""
     gateway = of(request)
     async with gateway.begin() as session:
         rows = (await session.execute(training.page(caller.tenant_id, cursor.to_uuid(after), limit + 1))).all()
-    views = [run_summary(run, version, gateway.settings.base_url) for run, version in rows[:limit]]
-    return RunPage(runs=views, next=cursor.encode(views[-1].id) if len(rows) > limit else None)
+    found, following = paged(rows, limit, lambda row: row[0].id)
+    views = [run_summary(run, version, gateway.settings.base_url) for run, version in found]
+    return RunPage(runs=views, next=following)
 
 
 @router.get(

@@ -1,7 +1,6 @@
 """Versions that are tried out: a canary answers a share of the studies, a shadow computes and answers nobody."""
 
-import asyncio
-import time
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,7 +12,7 @@ from services.api.gateway import of
 from services.api.moves import Body, IfMatch, Name, Reason
 from services.api.pointers import DeploymentView
 from services.api.prefer import Wait
-from services.api.preparation import NotPrepared, preparation, prepare
+from services.api.preparation import preparation, when_ready
 from shared import deployments
 from shared.deployments import Why
 from shared.errors import Conflict
@@ -22,7 +21,6 @@ from shared.schemas import Modality
 router = APIRouter(tags=["deployments"])
 
 LARGEST_SHARE = 0.5  # more would be a promotion without its gates
-_LOOK_S = 0.1
 _REFUSED = replies.errors(404, 409, 412, 422, 428)
 
 Pointer = Literal["canary", "shadow"]
@@ -106,15 +104,8 @@ async def _tried(
     wait: int,
     if_match: str | None,
 ) -> Response:
-    generation, until = moves.required(if_match), time.monotonic() + wait
-    while True:
-        try:
-            return moves.answer(await _set(request, caller, modality, body, share, generation))
-        except NotPrepared:
-            await prepare(request, caller, modality, body.version)
-            if time.monotonic() >= until:
-                raise
-            await asyncio.sleep(_LOOK_S)
+    act = partial(_set, request, caller, modality, body, share, moves.required(if_match))
+    return moves.answer(await when_ready(request, caller, modality, body.version, wait, act))
 
 
 async def _set(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api import cursor, replies
 from services.api.auth import Signed
 from services.api.gateway import Gateway, of
+from services.api.paging import After, Limit, paged
 from services.api.problems import request_id
 from services.api.webhooks import signing
 from services.api.webhooks.address import Addresses
@@ -196,8 +197,8 @@ async def deliveries(
     caller: Signed,
     webhook_id: UUID,
     state: Annotated[State | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    after: Annotated[str | None, Query(alias="cursor", max_length=64)] = None,
+    limit: Limit = 50,
+    after: After = None,
 ) -> DeliveryPage:
     """Kept for thirty days."""
     before = cursor.to_uuid(after)
@@ -205,8 +206,8 @@ async def deliveries(
         await _found(session, caller.tenant_id, webhook_id)
         query = statements.deliveries(caller.tenant_id, webhook_id, state, before, limit + 1)
         rows = (await session.scalars(query)).all()
-    views = [_delivery(row) for row in rows[:limit]]
-    return DeliveryPage(deliveries=views, next=cursor.encode(views[-1].id) if len(rows) > limit else None)
+    found, following = paged(rows, limit, lambda row: row.id)
+    return DeliveryPage(deliveries=[_delivery(row) for row in found], next=following)
 
 
 @router.post(

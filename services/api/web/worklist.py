@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from services.api import cursor, reading
+from services.api import reading
 from services.api.auth import Caller
 from services.api.gateway import of
 from services.api.prefer import etag_of
@@ -25,7 +25,7 @@ async def worklist(
 ) -> Response:
     """The tenant's jobs, newest first, beside the form; `problem` stands above the form."""
     gateway = of(request)
-    jobs, more = await reading.page(gateway, caller, chosen.wanted, _ROWS, request_id(request))
+    jobs, following = await reading.page(gateway, caller, chosen.wanted, _ROWS, request_id(request))
     return page(
         "worklist.html",
         status,
@@ -37,7 +37,7 @@ async def worklist(
         etag=await _etag(request, caller, jobs) if jobs else "",
         chosen=chosen,
         filters=filters,
-        older=chosen.address(cursor=cursor.encode(jobs[-1].id)) if more else None,
+        older=chosen.address(cursor=following) if following else None,
         is_latest=chosen.wanted.before is None,
         problem=problem,
         limit_mb=gateway.settings.max_upload_mb,

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import aliased, defer
 
+from shared.db.statements.wanted import given
 from shared.db.tables import (
     REASON_RANK,
     Adjudication,
@@ -110,7 +111,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         Adjudication.rank: wanted.rank,
         Adjudication.job_id: wanted.job,
     }
-    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
+    conditions = given(equal)
     if wanted.after is not None:
         conditions.append(tuple_(Adjudication.rank, Adjudication.id) > tuple_(*map(literal, wanted.after)))
     return conditions

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, TextClause, Update, bindparam, fun
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import defer
 
+from shared.db.statements.wanted import given
 from shared.db.tables import Adjudication, Feedback, IdempotencyKey, Job, Principal, Result, Version
 
 STANDING: ColumnElement[bool] = Feedback.withdrawn_at.is_(None) & Feedback.replaced_at.is_(None)
@@ -134,7 +135,7 @@ def _conditions(wanted: Wanted) -> Sequence[ColumnElement[bool]]:
         Feedback.job_id: wanted.job,
         Job.modality: wanted.modality,
     }
-    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
+    conditions = given(equal)
     if wanted.version is not None:
         conditions.append(or_(Version.sha256 == wanted.version, Version.name == wanted.version))
     if wanted.standing is not None:

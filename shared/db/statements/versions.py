@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, TextClause, and_, bindparam, false, or_, select, text
+from sqlalchemy import Select, TextClause, and_, bindparam, or_, select, text
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import aliased, defer
 
@@ -59,12 +59,6 @@ def addressed(sha256: str) -> Select[Version]:
 def called(addresses: Sequence[str]) -> Select[str, str, str]:
     """Address, recipe and name of these versions."""
     return select(Version.sha256, Version.recipe, Version.name).where(Version.sha256.in_(addresses))
-
-
-def starting_with(word: str) -> Select[str]:
-    """Addresses of the versions that are called so, or whose sha256 begins so (six characters at least)."""
-    begins = Version.sha256.startswith(word, autoescape=True) if len(word) >= 6 else false()
-    return select(Version.sha256).where(or_(Version.name == word, begins)).limit(20)
 
 
 def active() -> Select[Version]:

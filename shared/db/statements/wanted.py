@@ -1,11 +1,13 @@
 """Which of a tenant's jobs are meant: every filter of the lists, and its conditions. The tenant comes on top."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from shared.db.tables import Job, Result, Study, Version
 from shared.schemas import ReviewState
@@ -34,6 +36,11 @@ class Wanted:
     before: UUID | None = None
 
 
+def given(equal: Mapping[InstrumentedAttribute[Any], object]) -> list[ColumnElement[bool]]:
+    """Columns that equal what was asked for; None asks for nothing."""
+    return [column == value for column, value in equal.items() if value is not None]
+
+
 def conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     """What must hold of a job, its result and its study, all of which the query has joined."""
     equal = {
@@ -46,7 +53,7 @@ def conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         Result.decision: wanted.decision,
         Study.external_id: wanted.study,
     }
-    found: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value is not None]
+    found = given(equal)
     if wanted.states:
         found.append(Job.state.in_(wanted.states))
     if wanted.review == ReviewState.NONE:

@@ -100,6 +100,17 @@ def test_cases_come_in_windows(client: httpx.Client, worker: Bench, studies: lis
     assert client.get(address, params={"limit": 0}).json()["agreement"]["n"] == 4
 
 
+def test_who_follows_a_comparison_is_in_the_log_once(
+    api: Api, client: httpx.Client, studies: list[str], second: str
+) -> None:
+    del studies
+    begun = compared(client, second)["id"]
+    other = api.client(key=api.key(Role.CLINICIAN, name="another"))
+    for reader in (client, client, other, client, other):
+        reader.get(f"/v1/comparisons/{begun}", params={"limit": 0})
+    assert api.actions(begun).count("comparison.read") == 2
+
+
 def referring(api: Api, folder: Path) -> str:
     """A cough version to which everything is unlike its training data."""
     tiny(folder, Modality.COUGH, "tiny-3")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from services.api import moves
 from services.api.auth import Caller, Signed
 from services.api.gateway import of
-from services.api.routes import approvals, deployments, models, recalls, trial_reports, trials
+from services.api.routes import approvals, deployments, history, models, recalls, trial_reports, trials
 from services.api.web.consequences import Action, consequence
 from services.api.web.reader import Reader
 from services.api.web.render import page
@@ -57,14 +57,14 @@ async def one(
     async with of(request).begin() as session:
         view = await moves.read(session, caller, modality)
     moment, problem = _moment(at)
-    history = await deployments.history(request, caller, modality, _HISTORY, cursor, moment)
+    past = await history.history(request, caller, modality, _HISTORY, cursor, moment)
     return page(
         "admin/deployment.html",
         reader=Reader.of(caller),
         deployment=view,
         versions=(await models.of_modality(request, caller, modality)).versions,
         proposals=(await approvals.waiting(request, caller, modality)).proposals,
-        history=history,
+        history=past,
         canary=await _report(trial_reports.canary(request, caller, modality)) if view.canary else None,
         shadow=await _report(trial_reports.shadow(request, caller, modality)) if view.shadow and view.active else None,
         at=at,
@@ -138,10 +138,10 @@ async def _confirmation(
     )
 
 
-async def _since(request: Request, caller: Caller, modality: Modality, generation: int) -> list[deployments.Move]:
+async def _since(request: Request, caller: Caller, modality: Modality, generation: int) -> list[history.Move]:
     """What others did since a page was drawn."""
-    history = await deployments.history(request, caller, modality, 10, None, None)
-    return [move for move in history.moves if move.generation > generation]
+    past = await history.history(request, caller, modality, 10, None, None)
+    return [move for move in past.moves if move.generation > generation]
 
 
 async def _prepare(request: Request, caller: Caller, modality: Modality, asked: Asked) -> object:

@@ -1,7 +1,6 @@
-"""Jobs, what they bring, who has them, and what they end with."""
+"""Jobs: what was asked for, what it brings, what became of it."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, SmallInteger, UniqueConstraint, text
@@ -25,86 +24,6 @@ class Study(Base):
     subject_id: Mapped[str | None]
     dicom_study_uid: Mapped[str | None]
     created_at: Mapped[datetime] = now()
-
-
-class Batch(Base):
-    """One bulk submission of many jobs, known by its sender's Idempotency-Key.
-
-    `pinned` names the version id that answers for each modality: what was active when the batch was accepted. The jobs
-    of a `comparison_id` only compare versions: they are on no worklist, tell nobody, and count nowhere else.
-    From `look_at` on somebody looks whether it has ended; `finished_at` is when that was found, once.
-    """
-
-    __tablename__ = "batches"
-    __table_args__ = (
-        UniqueConstraint("principal_id", "key"),
-        Index("ix_batches_tenant_id_id", "tenant_id", "id"),
-        Index("ix_batches_look_at", "look_at", postgresql_where=text("finished_at IS NULL")),
-    )
-    id: Mapped[UUID] = own_id()
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
-    principal_id: Mapped[UUID] = mapped_column(ForeignKey("principals.id"))
-    key: Mapped[str]
-    client_ref: Mapped[str | None]
-    pinned: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime] = now()
-    cancelled_at: Mapped[datetime | None]
-    comparison_id: Mapped[UUID | None] = mapped_column(ForeignKey("comparisons.id"))
-    finished_at: Mapped[datetime | None]
-    look_at: Mapped[datetime] = now()
-
-
-class BatchError(Base):
-    """An item of a batch that made no job, and why; it goes when the item is sent again and accepted."""
-
-    __tablename__ = "batch_errors"
-    batch_id: Mapped[UUID] = mapped_column(ForeignKey("batches.id"), primary_key=True)
-    item: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
-    line: Mapped[int]
-    code: Mapped[str]
-    detail: Mapped[str]
-
-
-class Worker(Base):
-    """One worker process: alive while it writes `seen_at`. What its machine measures stands in `report`."""
-
-    __tablename__ = "workers"
-    id: Mapped[UUID] = own_id()
-    host: Mapped[str]
-    pid: Mapped[int]
-    modalities: Mapped[list[str]]
-    report: Mapped[dict[str, Any]]
-    started_at: Mapped[datetime] = now()
-    seen_at: Mapped[datetime] = now()
-    stopped_at: Mapped[datetime | None]
-
-
-class Claim(Base):
-    """The rows one worker holds under one lease: one hospital, modality, class, version. Its number is the fence.
-
-    `turn_began` and `turn_ended` are where the hospital stood in its class, in jobs / weight, before and after it: the
-    latest claims say whose turn it is. (Claims made before turns were counted have neither hospital nor class.)
-    """
-
-    __tablename__ = "claims"
-    __table_args__ = (
-        Index("ix_claims_open", "lease_until", postgresql_where=text("ended_at IS NULL")),
-        Index("ix_claims_tenant_id_priority_id", "tenant_id", "priority", "id"),
-        Index("ix_claims_modality_priority_id", "modality", "priority", "id"),
-    )
-    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    worker_id: Mapped[UUID] = mapped_column(ForeignKey("workers.id"))
-    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
-    modality: Mapped[str]
-    priority: Mapped[int | None] = mapped_column(SmallInteger)
-    turn_began: Mapped[float] = mapped_column(server_default=text("0"))
-    turn_ended: Mapped[float] = mapped_column(server_default=text("0"))
-    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
-    generation: Mapped[int]
-    lease_until: Mapped[datetime]
-    started_at: Mapped[datetime] = now()
-    ended_at: Mapped[datetime | None]
 
 
 class Job(Base):
@@ -221,44 +140,6 @@ class JobInput(Base):
     media_type: Mapped[str]
 
 
-class Result(Base):
-    """The row a job ends with: what the version said and where it came from. What the card says is not repeated.
-
-    `review` follows from verdicts and second readings and is kept here, so that a list costs nothing more: no state
-    but NULL for `none`. Whoever changes verdicts locks this row first.
-    """
-
-    __tablename__ = "results"
-    __table_args__ = (
-        Index("ix_results_tenant_id_decision", "tenant_id", "decision", "job_id"),
-        Index(
-            "ix_results_tenant_id_review",
-            *("tenant_id", "review", "job_id"),
-            postgresql_where=text("review IS NOT NULL"),
-        ),
-    )
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
-    version_id: Mapped[UUID] = mapped_column(ForeignKey("versions.id"))
-    claim_id: Mapped[int] = mapped_column(ForeignKey("claims.id"))
-    input_sha256: Mapped[str]
-    score: Mapped[float]
-    distance: Mapped[float]
-    probability: Mapped[float]
-    decision: Mapped[str]
-    quality: Mapped[list[dict[str, Any]]]
-    reasons: Mapped[list[dict[str, Any]]]
-    runtime: Mapped[dict[str, Any]]
-    timings: Mapped[dict[str, Any]]
-    header: Mapped[dict[str, Any] | None]  # what the file itself said; None from a worker that did not keep it
-    reused_from: Mapped[UUID | None]  # the job whose computing this is
-    features: Mapped[dict[str, Any] | None]  # what `shared/measures.py` names of the input; None before it was kept
-    created_at: Mapped[datetime] = now()
-    review: Mapped[str | None]
-    review_label: Mapped[str | None]
-    reviewed_at: Mapped[datetime | None]
-
-
 class JobEvent(Base):
     """One change of a job's state: append-only."""
 
@@ -284,18 +165,3 @@ class IdempotencyKey(Base):
     request_sha256: Mapped[str]
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", deferrable=True, initially="DEFERRED"))
     created_at: Mapped[datetime] = now()
-
-
-class Rendition(Base):
-    """A picture of a job's input for a page, made on demand by a worker after all jobs."""
-
-    __tablename__ = "renditions"
-    __table_args__ = (Index("ix_renditions_waiting", "requested_at", postgresql_where=text("state = 'waiting'")),)
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
-    state: Mapped[str] = mapped_column(
-        CheckConstraint("state IN ('waiting', 'made', 'failed')", name="state"), server_default=text("'waiting'")
-    )
-    sha256: Mapped[str | None]
-    requested_at: Mapped[datetime] = now()
