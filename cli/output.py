@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+Most = Annotated[int, typer.Option(min=1, max=200, help="At most so many.")]
 
 _ABSENT = "–"
 _PIPE_WIDTH = 160
@@ -44,6 +45,16 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in rows:
         grid.add_row(*(_cell(value) for value in row))
     _console().print(grid)
+
+
+def listed(
+    found: object, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool
+) -> None:
+    """A list: what was found as JSON, or its rows as a table."""
+    if as_json:
+        emit(found)
+    else:
+        table(title, columns, rows)
 
 
 def facts(values: Mapping[str, object]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client
-from cli.output import Json, emit, facts, table, words
+from cli.output import Json, Most, emit, facts, listed, table, words
 from shared.schemas import AdjudicationState, Basis, Modality
 from shared.settings import Settings
 
@@ -35,17 +35,14 @@ def list_(
     state: Annotated[AdjudicationState, typer.Option(help="Which ones.")] = AdjudicationState.OPEN,
     modality: Annotated[Modality | None, typer.Option(help="Only this kind of input.")] = None,
     reason: Annotated[Reason | None, typer.Option(help="Only for this reason.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
+    limit: Most = 20,
     json_: Json = False,
 ) -> None:
     """The worklist: what was referred first, then disagreements, the oldest first."""
     with Client(Settings()) as client:
         page = client.get("/v1/adjudications", state=state, modality=modality, reason=reason, limit=limit)
-    if json_:
-        emit(page)
-        return
     columns = ("Second reading", "Kind", "Why", "Since", "For you", "Label", "Your reference")
-    table("Second readings", columns, [_row(one) for one in page["adjudications"]])
+    listed(page, "Second readings", columns, [_row(one) for one in page["adjudications"]], as_json=json_)
 
 
 @app.command("show")

@@ -11,7 +11,7 @@ import typer
 from cli.bulk import items_of
 from cli.client import TERMINAL, Answer, Client
 from cli.outcomes import Format, Outcomes
-from cli.output import Json, emit, facts, show, table
+from cli.output import Json, emit, facts, listed, show
 from cli.progress import progress
 from cli.sending import Sending
 from shared.schemas import Modality, Priority
@@ -59,13 +59,10 @@ def list_(
     """The newest batches."""
     with Client(Settings()) as client:
         page = client.get("/v1/batches", limit=limit)
-    if json_:
-        emit(page)
-        return
     columns = ("Batch", "Your reference", "Accepted", "Jobs", "Ended", "Refused")
     names = ("id", "client_ref", "created_at", "jobs")
     rows = [[*(one[name] for name in names), _ended(one), one["refused"]] for one in page["batches"]]
-    table("Batches, newest first", columns, rows)
+    listed(page, "Batches, newest first", columns, rows, as_json=json_)
 
 
 @app.command("status")

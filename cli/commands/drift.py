@@ -7,7 +7,7 @@ import typer
 
 from cli.client import Client
 from cli.commands.versions import Of
-from cli.output import Json, emit, show, table, words
+from cli.output import Json, emit, listed, show, table, words
 from shared.settings import Settings
 
 app = typer.Typer(help="Drift alerts: raised, acknowledged, cleared.", no_args_is_help=True)
@@ -48,11 +48,8 @@ def list_(state: Annotated[State | None, typer.Option(help="Both when left out."
     with Client(Settings()) as client:
         wanted: dict[str, Any] = {} if state is None else {"state": str(state)}
         found = client.get("/v1/alerts", **wanted)
-    if json_:
-        emit(found)
-        return
     columns = ("Alert", "State", "Version", "Where", "Measure", "PSI", "Worst", "Raised")
-    table("Alerts, newest first", columns, [_alert(one) for one in found["alerts"]])
+    listed(found, "Alerts, newest first", columns, [_alert(one) for one in found["alerts"]], as_json=json_)
 
 
 @app.command("acknowledge")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client
-from cli.output import Json, emit, facts, say, table, words
+from cli.output import Json, Most, emit, facts, say, table, words
 from cli.progress import progress
 from cli.verdicts import given, lines
 from shared.schemas import Basis, Label, Modality, Verdict
@@ -70,7 +70,7 @@ def list_(
     stands: Annotated[
         bool | None, typer.Option("--standing/--ended", help="Only what stands, or what does not.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
+    limit: Most = 20,
     json_: Json = False,
 ) -> None:
     """Your hospital's verdicts, newest first."""

@@ -8,7 +8,7 @@ import typer
 
 from cli.client import Client
 from cli.outcomes import Format
-from cli.output import Json, emit, explanation, facts, show, table, words
+from cli.output import Json, Most, emit, explanation, facts, listed, show, words
 from shared.schemas import Decision, JobState, Modality, Priority, ReviewState
 from shared.settings import Settings
 
@@ -33,7 +33,7 @@ def list_(
     priority: Annotated[Priority | None, typer.Option(help="Only of this urgency.")] = None,
     since: Annotated[datetime | None, typer.Option(formats=Day, help="Only accepted after this time, UTC.")] = None,
     until: Annotated[datetime | None, typer.Option(formats=Day, help="Only accepted before this time, UTC.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
+    limit: Most = 20,
     json_: Json = False,
 ) -> None:
     """The newest jobs."""
@@ -54,11 +54,8 @@ def list_(
     }
     with Client(Settings()) as client:
         page = client.get("/v1/jobs", **wanted, limit=limit)
-    if json_:
-        emit(page)
-        return
     columns = ("Job", "Kind", "State", "Decision", "Accepted", "Your reference")
-    table("Jobs, newest first", columns, [_row(job) for job in page["jobs"]])
+    listed(page, "Jobs, newest first", columns, [_row(job) for job in page["jobs"]], as_json=json_)
 
 
 @app.command("show")

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from cli.client import Client
-from cli.output import Json, emit, say, show, table
+from cli.output import Json, emit, listed, say, show
 from shared.errors import NotFound
 from shared.schemas import Role
 from shared.settings import Settings
@@ -76,11 +76,8 @@ def link(
 def list_(http: Http = False, json_: Json = False) -> None:
     """Keys that were made: whose, for what, and whether they are valid."""
     rows = _told() if http else _kept()
-    if json_:
-        emit({"keys": rows})
-        return
     columns = ("Id", "Begins with", "Name", "Hospital", "Who", "Roles", "Made", "Ends", "Revoked")
-    table("Keys", columns, [list(row.values()) for row in rows])
+    listed({"keys": rows}, "Keys", columns, [list(row.values()) for row in rows], as_json=json_)
 
 
 @app.command("revoke")

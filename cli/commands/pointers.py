@@ -9,7 +9,7 @@ import typer
 from cli.client import Client, ServerProblem
 from cli.commands import versions
 from cli.commands.versions import Named, Of, Reason, all_versions, choose
-from cli.output import Json, emit, show, table, words
+from cli.output import Json, Most, emit, listed, show, table, words
 from cli.told import told
 from shared.errors import ThoracleError
 from shared.schemas import Modality
@@ -60,11 +60,8 @@ def prepare(
         chosen = choose(all_versions(client, modality), version)
         path = f"/v1/deployments/{chosen['modality']}/prepare"
         found = client.call("POST", path, {"version": chosen["version"]["sha256"]})
-    if json_:
-        emit(found)
-        return
     rows: list[list[object]] = [[one["worker"], one["state"], one["detail"]] for one in found["standings"]]
-    table("Workers", ("Worker", "State", "Why"), rows)
+    listed(found, "Workers", ("Worker", "State", "Why"), rows, as_json=json_)
 
 
 def gates(
@@ -77,11 +74,8 @@ def gates(
         chosen = choose(all_versions(client, modality), version)
         path = f"/v1/deployments/{chosen['modality']}/gates"
         found = client.get(path, version=chosen["version"]["sha256"])
-    if json_:
-        emit(found)
-        return
     rows: list[list[object]] = [[one["name"], words(one["outcome"]), one["detail"]] for one in found["gates"]]
-    table("Gates", ("Gate", "Outcome", "Why"), rows)
+    listed(found, "Gates", ("Gate", "Outcome", "Why"), rows, as_json=json_)
 
 
 def approve(
@@ -110,7 +104,7 @@ def withdraw(modality: Annotated[Modality, typer.Argument(help="Which kind of in
 def history(
     modality: Annotated[Modality, typer.Argument(help="Which kind of input.")],
     at: Annotated[datetime | None, typer.Option(help="Which version answered then (UTC), and who let it.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
+    limit: Most = 20,
     json_: Json = False,
 ) -> None:
     """Every move of a pointer, newest first."""

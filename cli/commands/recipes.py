@@ -1,6 +1,6 @@
 """`thoracle recipes`: the documented models that can be trained."""
 
-from cli.output import Json, emit, table
+from cli.output import Json, listed
 
 
 def recipes(json_: Json = False) -> None:
@@ -17,8 +17,6 @@ def recipes(json_: Json = False) -> None:
         }
         for name, recipe in registered().items()
     ]
-    if json_:
-        emit({"recipes": rows})
-        return
     columns = ("Recipe", "Kind", "Finding", "Reads its input by", "Runs on")
-    table("Recipes", columns, [(*list(row.values())[:3], " → ".join(row["steps"]), row["runtime"]) for row in rows])
+    lines = [(*list(row.values())[:3], " → ".join(row["steps"]), row["runtime"]) for row in rows]
+    listed({"recipes": rows}, "Recipes", columns, lines, as_json=json_)

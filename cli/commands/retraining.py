@@ -7,7 +7,7 @@ import typer
 from cli.client import Client
 from cli.commands.train import Mode
 from cli.commands.versions import Reason
-from cli.output import Json, emit, facts, show, table, words
+from cli.output import Json, Most, emit, facts, listed, show, table, words
 from shared.schemas import Modality
 from shared.settings import Settings
 
@@ -42,17 +42,13 @@ def start(
 
 
 @app.command("list")
-def list_(
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20, json_: Json = False
-) -> None:
+def list_(limit: Most = 20, json_: Json = False) -> None:
     """The newest trainings from verdicts."""
     with Client(Settings()) as client:
         page = client.get("/v1/retrainings", limit=limit)
-    if json_:
-        emit(page)
-        return
     columns = ("Retraining", "Kind", "Cause", "State of the run", "Outcome", "Version", "Begun")
-    table("Trainings from verdicts, newest first", columns, [_row(one) for one in page["retrainings"]])
+    rows = [_row(one) for one in page["retrainings"]]
+    listed(page, "Trainings from verdicts, newest first", columns, rows, as_json=json_)
 
 
 @app.command("show")

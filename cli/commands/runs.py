@@ -7,7 +7,7 @@ import typer
 
 from cli.client import TERMINAL, Answer, Client
 from cli.commands.train import Mode
-from cli.output import Json, emit, facts, say, show, table
+from cli.output import Json, Most, emit, facts, listed, say, show
 from shared.settings import Settings
 
 app = typer.Typer(help="Train on a trainer: start a run, look, cancel one, try one again.", no_args_is_help=True)
@@ -18,17 +18,12 @@ _EVERY_S = 1.0
 
 
 @app.command("list")
-def list_(
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20, json_: Json = False
-) -> None:
+def list_(limit: Most = 20, json_: Json = False) -> None:
     """The newest runs."""
     with Client(Settings()) as client:
         page = client.get("/v1/training-runs", limit=limit)
-    if json_:
-        emit(page)
-        return
     columns = ("Run", "Recipe", "Mode", "Data", "State", "Stage", "AUROC", "Begun")
-    table("Training runs, newest first", columns, [_row(run) for run in page["runs"]])
+    listed(page, "Training runs, newest first", columns, [_row(run) for run in page["runs"]], as_json=json_)
 
 
 @app.command("start")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client
-from cli.output import Json, emit, facts, show, table, words
+from cli.output import Json, emit, facts, listed, show, table, words
 from shared.settings import Settings
 
 
@@ -42,12 +42,10 @@ def audit(
     asked = {"action": action, "object_id": object_id, "actor": actor, "limit": limit}
     with Client(Settings()) as client:
         found = client.get("/v1/audit", None, since=_instant(since), until=_instant(until), **asked)
-    if json_:
-        emit(found)
-        return
     names = ("at", "actor", "action", "object_type", "object_id", "request_id")
     columns = ("When", "Who", "What", "Of what", "Id", "Request")
-    table("Audit log, newest first", columns, [[event[name] for name in names] for event in found["events"]])
+    rows = [[event[name] for name in names] for event in found["events"]]
+    listed(found, "Audit log, newest first", columns, rows, as_json=json_)
 
 
 def _instant(moment: datetime | None) -> str | None:

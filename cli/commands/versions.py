@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.client import Client
-from cli.output import Json, emit, facts, show, table, words
+from cli.output import Json, emit, facts, listed, show, words
 from cli.told import told
 from shared import archive, registry
 from shared.errors import ThoracleError
@@ -28,11 +28,8 @@ def versions(
     """The versions of each kind of input, and which one is active."""
     with Client(Settings()) as client:
         found = all_versions(client, modality)
-    if json_:
-        emit({"versions": found})
-        return
     columns = ("Kind", "Recipe", "Name", "sha256", "In use as", "AUROC (95 % interval)", "Published")
-    table("Versions", columns, [_row(item) for item in found])
+    listed({"versions": found}, "Versions", columns, [_row(item) for item in found], as_json=json_)
 
 
 def export(

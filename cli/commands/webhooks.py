@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client
-from cli.output import Json, emit, say, show, table
+from cli.output import Json, Most, emit, listed, say, show
 from shared.settings import Settings
 
 app = typer.Typer(help="Addresses that are told when a job ends or is reviewed.", no_args_is_help=True)
@@ -37,11 +37,8 @@ def list_(json_: Json = False) -> None:
     """Your hospital's webhooks."""
     with Client(Settings()) as client:
         found = client.get("/v1/webhooks")
-    if json_:
-        emit(found)
-        return
     columns = ("Webhook", "Address", "Events", "Enabled", "Failures", "Paused until")
-    table("Webhooks", columns, [_row(item) for item in found])
+    listed(found, "Webhooks", columns, [_row(item) for item in found], as_json=json_)
 
 
 @app.command("add")
@@ -79,18 +76,16 @@ def send_test(webhook: WebhookId, json_: Json = False) -> None:
 def deliveries(
     webhook: WebhookId,
     state: Annotated[State | None, typer.Option(help="Only these.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
+    limit: Most = 20,
     json_: Json = False,
 ) -> None:
     """What was sent, waits or was given up, newest first."""
     with Client(Settings()) as client:
         page = client.get(f"/v1/webhooks/{webhook}/deliveries", state=state, limit=limit)
-    if json_:
-        emit(page)
-        return
     names = ("id", "event", "job_id", "status", "state", "attempts", "answer", "due_at")
     columns = ("Delivery", "Event", "Job", "Says", "State", "Attempts", "Last answer", "Next attempt")
-    table("Deliveries, newest first", columns, [[item[name] for name in names] for item in page["deliveries"]])
+    rows = [[item[name] for name in names] for item in page["deliveries"]]
+    listed(page, "Deliveries, newest first", columns, rows, as_json=json_)
 
 
 @app.command("replay")

@@ -17,6 +17,7 @@ from services.api.problems import request_id
 from services.api.routes import comparisons
 from services.api.routes.comparisons import Skip
 from services.api.routes.jobs import JobFilter
+from services.api.web.forms import tried
 from services.api.web.reader import Reader
 from services.api.web.render import page
 from services.api.web.shown import ShownVersion, shown_versions
@@ -42,13 +43,10 @@ async def create(
     since: Annotated[str, Form(max_length=32)] = "",
 ) -> Response:
     """Begin, and go to where it is shown; what is wrong is said above the form."""
-    try:
-        wanted = Wanted(first=first, second=second, from_=_since(since))
-        made = await comparing.begin(of(request), caller, wanted, None, request_id(request))
-    except ThoracleError as problem:
-        if problem.status >= 500:
-            raise
-        return await _form(request, caller, problem)
+    wanted = Wanted(first=first, second=second, from_=_since(since))
+    made = await tried(lambda: comparing.begin(of(request), caller, wanted, None, request_id(request)))
+    if isinstance(made, ThoracleError):
+        return await _form(request, caller, made)
     return RedirectResponse(f"/comparisons/{made}", status_code=303)
 
 

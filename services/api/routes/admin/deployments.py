@@ -14,9 +14,10 @@ from services.api.auth import Caller, Signed
 from services.api.gateway import of
 from services.api.routes import approvals, deployments, history, models, recalls, trial_reports, trials
 from services.api.web.consequences import Action, consequence
+from services.api.web.forms import field_of, tried
 from services.api.web.reader import Reader
 from services.api.web.render import page
-from shared.errors import Conflict, NotFound, ThoracleError, Unprocessable
+from shared.errors import Conflict, NotFound, ThoracleError
 from shared.schemas import Modality
 from shared.sentences import say
 
@@ -88,15 +89,9 @@ async def confirm(
 @router.post("/admin/deployments/{modality}/{action}")
 async def act(request: Request, caller: Signed, modality: Modality, action: Action, asked: Filled) -> Response:
     """Do it through the same function as the API. What forbids it is said above the form, which is filled in still."""
-    try:
-        answer = await _ACTS[action](request, caller, modality, asked)
-    except ValidationError as error:
-        refusal = Unprocessable(detail=_said(error))
-        return await _confirmation(request, caller, modality, action, asked, refusal)
-    except ThoracleError as problem:
-        if problem.status >= 500:
-            raise
-        return await _confirmation(request, caller, modality, action, asked, problem)
+    answer = await tried(lambda: _ACTS[action](request, caller, modality, asked), _said)
+    if isinstance(answer, ThoracleError):
+        return await _confirmation(request, caller, modality, action, asked, answer)
     proposed = isinstance(answer, Response) and answer.status_code == 202
     word = "proposed" if proposed else action
     return RedirectResponse(f"/admin/deployments/{modality}?done={word}", status_code=303)
@@ -218,8 +213,7 @@ def _proposal(asked: Asked) -> UUID:
 
 def _said(error: ValidationError) -> str:
     """Which field of the form, in words."""
-    field = str(error.errors(include_url=False, include_input=False)[0]["loc"][-1:] or "")
-    return say("admin.invalid.share" if "share" in field else "admin.invalid.reason")
+    return say("admin.invalid.share" if field_of(error) == "share" else "admin.invalid.reason")
 
 
 def _moment(at: str) -> tuple[datetime | None, str | None]:

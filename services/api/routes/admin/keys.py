@@ -9,10 +9,11 @@ from pydantic import BaseModel, ValidationError
 
 from services.api.auth import Caller, Signed
 from services.api.routes import keys
+from services.api.web.forms import field_of, tried
 from services.api.web.reader import Reader
 from services.api.web.render import page
 from services.api.web.secret import secret_page
-from shared.errors import ThoracleError, Unprocessable
+from shared.errors import ThoracleError
 from shared.schemas import Role
 from shared.sentences import say
 
@@ -39,15 +40,9 @@ async def overview(request: Request, caller: Signed, done: str = "") -> Response
 @router.post("/admin/keys")
 async def make(request: Request, caller: Signed, asked: Annotated[Asked, Form()]) -> Response:
     """Make it and show it, once. What is wrong is said above the form, which is filled in still."""
-    try:
-        made = await keys.make(request, caller, _wanted(asked))
-    except ValidationError as error:
-        field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-        return await _overview(request, caller, asked, Unprocessable(detail=say(f"admin.key.invalid.{_field(field)}")))
-    except ThoracleError as problem:
-        if problem.status >= 500:
-            raise
-        return await _overview(request, caller, asked, problem)
+    made = await tried(lambda: keys.make(request, caller, _wanted(asked)), _said)
+    if isinstance(made, ThoracleError):
+        return await _overview(request, caller, asked, made)
     return secret_page(caller, made.kind, made.name, made.secret, "/admin/keys")
 
 
@@ -73,8 +68,9 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _field(name: str) -> str:
-    return name if name in ("name", "roles", "hours", "person") else "other"
+def _said(error: ValidationError) -> str:
+    field = field_of(error)
+    return say(f"admin.key.invalid.{field if field in ('name', 'roles', 'hours', 'person') else 'other'}")
 
 
 async def _overview(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from services.api.auth import Caller, Signed
 from services.api.routes import retraining
 from services.api.routes.admin.training import known_trainers
+from services.api.web.forms import field_of, tried
 from services.api.web.reader import Reader
 from services.api.web.render import page
 from shared.errors import ThoracleError, Unprocessable
@@ -70,14 +71,9 @@ async def rule(request: Request, caller: Signed, asked: Filled) -> Response:
 async def _done(
     request: Request, caller: Caller, asked: Asked, act: Callable[[], Awaitable[object]], word: str
 ) -> Response:
-    try:
-        await act()
-    except (ValidationError, ValueError) as error:
-        return await _overview(request, caller, asked, problem=Unprocessable(detail=_said(error)))
-    except ThoracleError as problem:
-        if problem.status >= 500:
-            raise
-        return await _overview(request, caller, asked, problem=problem)
+    done = await tried(act, _said)
+    if isinstance(done, ThoracleError):
+        return await _overview(request, caller, asked, problem=done)
     return RedirectResponse(f"/admin/retraining?done={word}", status_code=303)
 
 
@@ -108,8 +104,11 @@ async def _overview(
 
 
 def _kind(asked: Asked) -> Modality:
-    """Recipes are called after their kind of input. Raises ValueError."""
-    return Modality(asked.recipe.partition("/")[0])
+    """Recipes are called after their kind of input. Raises Unprocessable."""
+    try:
+        return Modality(asked.recipe.partition("/")[0])
+    except ValueError:
+        raise Unprocessable(detail=say("admin.retraining.invalid.other")) from None
 
 
 def _plan(asked: Asked) -> RetrainingPlan:
@@ -118,11 +117,8 @@ def _plan(asked: Asked) -> RetrainingPlan:
     return RetrainingPlan.model_validate(given)
 
 
-def _said(error: Exception) -> str:
+def _said(error: ValidationError) -> str:
     """Which part of the form, in words."""
-    field = ""
-    if isinstance(error, ValidationError):
-        places = error.errors(include_url=False, include_input=False, include_context=False)[0]["loc"]
-        field = str(places[0]) if places else "cause"
+    field = field_of(error, whole="cause")
     known = ("bases", "hold_out", "reason", "cause", "min_labels")
     return say(f"admin.retraining.invalid.{field if field in known else 'other'}")

@@ -13,9 +13,10 @@ from services.api.routes import training
 from services.api.run_views import RunView
 from services.api.trainers import Recipes, known
 from services.api.web import curves
+from services.api.web.forms import field_of, tried
 from services.api.web.reader import Reader
 from services.api.web.render import page
-from shared.errors import Conflict, ThoracleError, Unprocessable
+from shared.errors import Conflict, ThoracleError
 from shared.schemas import Modality
 from shared.sentences import say
 
@@ -45,16 +46,10 @@ async def overview(request: Request, caller: Signed, cursor: str | None = None) 
 @router.post("/admin/training")
 async def start(request: Request, caller: Signed, asked: Annotated[Asked, Form()]) -> Response:
     """Start one and follow it. What is wrong is said above the form, which is filled in still."""
-    try:
-        given = {key: text for key, text in asked.model_dump().items() if text.strip()}
-        body = training.RunRequest.model_validate(given)
-        answer = await training.start(request, caller, body)
-    except ValidationError as error:
-        return await _overview(request, caller, asked, Unprocessable(detail=_said(error)), None)
-    except ThoracleError as problem:
-        if problem.status >= 500:
-            raise
-        return await _overview(request, caller, asked, problem, None)
+    given = {key: text for key, text in asked.model_dump().items() if text.strip()}
+    answer = await tried(lambda: training.start(request, caller, training.RunRequest.model_validate(given)), _said)
+    if isinstance(answer, ThoracleError):
+        return await _overview(request, caller, asked, answer, None)
     return RedirectResponse(f"/admin/training/{answer.headers['Location'].rpartition('/')[2]}", status_code=303)
 
 
@@ -135,5 +130,4 @@ async def known_trainers(request: Request) -> Recipes | None:
 
 
 def _said(error: ValidationError) -> str:
-    field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-    return say("admin.run.invalid", field=say(f"admin.run.field.{field}"))
+    return say("admin.run.invalid", field=say(f"admin.run.field.{field_of(error)}"))
