@@ -29,7 +29,7 @@ $(DEMO)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 ##@ Develop
-setup: $(DEV)/.ready ## The development environment, with torch (5.5 GB)
+setup: $(DEV)/.ready ## The development environment, with torch (7 GB)
 
 $(DEV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(DEV)
