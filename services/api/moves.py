@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import Header, Request, Response
+from fastapi import Header, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +18,7 @@ from shared.schemas import Modality
 _PLAIN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=_PLAIN)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128, pattern=_PLAIN)]
+Address = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="sha256 of a version")]
 IfMatch = Annotated[str | None, Header(description='The generation that you looked at, as in `"3"`')]
 
 
@@ -80,6 +81,14 @@ async def named(session: AsyncSession, modality: Modality, name: str) -> Version
     version = await session.scalar(versions.named(modality, name))
     if version is None:
         raise Unprocessable("version_unknown")
+    return version
+
+
+async def addressed(session: AsyncSession, sha256: str) -> Version:
+    """The version at an address. Raises NotFound."""
+    version = await session.scalar(versions.addressed(sha256))
+    if version is None:
+        raise NotFound("version_unknown")
     return version
 
 

@@ -51,7 +51,7 @@ def read(folder: Path) -> Dataset:
 
     Files with the same content are one row; with two labels or two patients they are a conflict.
     """
-    records = _records(folder / INDEX)
+    records = index_of(folder)
     missing = [record["path"] for record in records if not (folder / record["path"]).is_file()]
     if missing:
         raise BadRequest(detail=f"{len(missing)} of {len(records)} files of the index are missing, first {missing[0]}.")
@@ -59,7 +59,9 @@ def read(folder: Path) -> Dataset:
     return Dataset(folder, tuple(_distinct(rows)))
 
 
-def _records(index: Path) -> list[dict[str, str]]:
+def index_of(folder: Path) -> list[dict[str, str]]:
+    """The rows of a folder's index, by its header. Raises BadRequest: there is none, or it lacks a column."""
+    index = folder / INDEX
     if not index.is_file():
         raise BadRequest(detail=f"The folder holds no {INDEX}.")
     with index.open(newline="", encoding="utf-8") as stream:

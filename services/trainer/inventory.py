@@ -3,18 +3,17 @@
 `datasets.read` stops at the first defect; this reads on, so that a report can name all of them.
 """
 
-import csv
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from services.trainer.datasets import INDEX, Dataset, Row
+from services.trainer.datasets import Dataset, Row, index_of
 from services.trainer.fingerprints import Floats, picture_print, sound_print
-from shared.errors import BadRequest, InputRejected
+from shared.errors import InputRejected
 from shared.schemas import Step
 from shared.sniff import HEAD_BYTES, sniff
 from shared.transforms.pipeline import Sheet, run_steps, transforms
@@ -23,7 +22,6 @@ from shared.transforms.values import Picture, Recording
 Facts = dict[str, str | float]
 OnFile = Callable[[int, int], None]
 _COLUMNS = ("path", "label", "patient_id", "source", "split", "sha256")
-_NEEDED = _COLUMNS[:4]
 _DECODE = {"audio": "decode_audio", "image": "decode_image", "application": "decode_image"}
 # What any recipe would refuse; a recipe's own limits are narrower and part of its pipeline.
 _CHECK: dict[str, tuple[str, dict[str, float]]] = {
@@ -65,7 +63,7 @@ def take(folder: Path, on_file: OnFile = silent) -> list[File]:
 
     Raises BadRequest when there is no index or a column that everything needs is absent.
     """
-    listed = _listed(folder / INDEX)
+    listed = [_file(record) for record in index_of(folder)]
     files = []
     for number, file in enumerate(listed, 1):
         files.append(_opened(folder, file))
@@ -90,18 +88,7 @@ def look(path: Path) -> Floats | None:
     return _decoded(path, File("", "", "", "", media_type=media_type)).look if media_type else None
 
 
-def _listed(index: Path) -> list[File]:
-    if not index.is_file():
-        raise BadRequest(detail=f"The folder holds no {INDEX}.")
-    with index.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        absent = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
-        if absent:
-            raise BadRequest(detail=f"The index lacks the columns {', '.join(absent)}.")
-        return [_file(record) for record in reader]
-
-
-def _file(record: dict[str, str | None]) -> File:
+def _file(record: Mapping[str, str | None]) -> File:
     path, label, patient, source, split, claimed = ((record.get(name) or "").strip() for name in _COLUMNS)
     extra = {name: value for name, value in record.items() if name not in _COLUMNS and isinstance(value, str)}
     return File(path, label, patient, source, split, claimed, extra=extra)

@@ -19,11 +19,12 @@ from services.trainer import datasets
 from services.trainer.proving import Prover
 from services.trainer.recipe import recipes
 from services.trainer.retraining import Collector
-from services.trainer.runs import AWAY, Held, RunLost, Runs
+from services.trainer.runs import Held, RunLost, Runs
 from services.trainer.telling import RunStopped, Teller
 from services.trainer.train import Budget, train
 from shared import registry
 from shared.db.engine import Database
+from shared.db.lease import AWAY
 from shared.db.tables import Worker, new_id
 from shared.errors import ThoracleError
 from shared.faults import fault

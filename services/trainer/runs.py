@@ -1,18 +1,16 @@
 """What a trainer holds, and the ways it leaves its hands: published, failed, given back, lost."""
 
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.trainer.train import Progress
 from shared.db.engine import Database
+from shared.db.lease import within_lease
 from shared.db.statements import training
 from shared.deployments import publish
 from shared.faults import fault
@@ -21,8 +19,6 @@ from shared.schemas import Card, Note, RunState
 from shared.sentences import say
 from shared.settings import Settings
 
-AWAY = (DBAPIError, PoolTimeout)
-"""What a database that does not answer raises."""
 _CHUNK = 1000  # points in one statement
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -119,16 +115,7 @@ class Runs:
             return list(session.execute(statement))
 
     def _persist(self, held: Held, write: Callable[[], T]) -> T:
-        """Try until the lease would have run out; then somebody else may take the run up, from where it is now."""
-        deadline = time.monotonic() + self._settings.lease_s
-        while True:
-            try:
-                return write()
-            except AWAY as error:
-                if time.monotonic() > deadline or held.lost.is_set():
-                    raise
-                _log.warning("write_retried", run=str(held.id), error=type(error).__name__)
-                time.sleep(0.5)
+        return within_lease(write, self._settings.lease_s, held.lost, run=str(held.id))
 
 
 def _figures(card: Card) -> dict[str, Any]:

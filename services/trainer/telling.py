@@ -6,8 +6,9 @@ from typing import Any
 
 import structlog
 
-from services.trainer.runs import AWAY, Held, RunLost, Runs
+from services.trainer.runs import Held, RunLost, Runs
 from services.trainer.train import Progress
+from shared.db.lease import AWAY
 
 _EVERY_S = 1.0
 _log = structlog.get_logger()

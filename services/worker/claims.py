@@ -10,9 +10,9 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
 
 from shared.db.engine import Database
+from shared.db.lease import AWAY, within_lease
 from shared.db.statements import claims as statements
 from shared.db.statements import turns
 from shared.db.tables import PRIORITY_RANK
@@ -127,7 +127,7 @@ class Claims:
         """Close the claim if no row is left in it; else, or if the database is away, the lease runs out by itself."""
         try:
             self._execute(statements.end_claim(claim.id))
-        except DBAPIError as error:
+        except AWAY as error:
             _log.warning("claim_not_closed", claim=claim.id, error=type(error).__name__)
 
     def _end_overdue(self, claim: Claim, recalled: bool) -> None:
@@ -161,16 +161,7 @@ class Claims:
             return list(session.execute(statement))
 
     def _persist(self, claim: Claim, write: Callable[[], T]) -> T:
-        """Try until the lease would have run out. A write that was committed unconfirmed changes nothing twice."""
-        deadline = time.monotonic() + self._settings.lease_s
-        while True:
-            try:
-                return write()
-            except DBAPIError as error:
-                if time.monotonic() > deadline or claim.lost.is_set():
-                    raise
-                _log.warning("write_retried", claim=claim.id, error=type(error).__name__)
-                time.sleep(0.5)
+        return within_lease(write, self._settings.lease_s, claim.lost, claim=claim.id)
 
 
 def _claim(rows: list[Row[Any]]) -> Claim:

@@ -1,15 +1,12 @@
 """From a version back to the first click."""
 
-from typing import Annotated
+from fastapi import APIRouter, Request
 
-from fastapi import APIRouter, Path, Request
-
-from services.api import lineage, replies
+from services.api import lineage, moves, replies
 from services.api.auth import Signed
 from services.api.gateway import of
 from services.api.lineage import Lineage
-from shared.db.statements import versions
-from shared.errors import NotFound
+from services.api.moves import Address
 
 router = APIRouter(tags=["models"])
 
@@ -19,14 +16,10 @@ router = APIRouter(tags=["models"])
     summary="Where a version comes from",
     responses=replies.errors(404),
 )
-async def of_version(
-    request: Request, caller: Signed, sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-) -> Lineage:
+async def of_version(request: Request, caller: Signed, sha256: Address) -> Lineage:
     """Its moves, its run, its data, and the verdicts that made it: one by one for their own hospital, else counted."""
     gateway = of(request)
     async with gateway.begin() as session:
-        version = await session.scalar(versions.addressed(sha256))
-        if version is None:
-            raise NotFound("version_unknown")
+        version = await moves.addressed(session, sha256)
         card = (await gateway.cards.of(session, [version.id]))[version.id]
         return await lineage.lineage(session, caller, version, card)

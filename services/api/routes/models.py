@@ -1,17 +1,15 @@
 """What is accepted and which versions there are: everything here is read from cards."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from services.api import replies
+from services.api import moves, replies
 from services.api.auth import Signed
 from services.api.gateway import of
+from services.api.moves import Address
 from services.api.pointers import VersionDetail, VersionSummary, pointing, version_summary
 from services.api.views import version_ref
 from shared.db.statements import versions
-from shared.errors import NotFound
 from shared.schemas import Card, Modality, VersionRef
 from shared.sentences import say
 from shared.sniff import read_by
@@ -81,15 +79,11 @@ async def of_modality(request: Request, caller: Signed, modality: Modality) -> V
     summary="One version with its card",
     responses=replies.errors(404),
 )
-async def version(
-    request: Request, caller: Signed, sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
-) -> Response:
+async def version(request: Request, caller: Signed, sha256: Address) -> Response:
     """The card says what the version was trained on, how good it is, and where not to use it."""
     gateway = of(request)
     async with gateway.begin() as session:
-        found = await session.scalar(versions.addressed(sha256))
-        if found is None:
-            raise NotFound("version_unknown")
+        found = await moves.addressed(session, sha256)
         card = (await gateway.cards.of(session, [found.id]))[found.id]
         pointers = await session.execute(versions.deployments(caller.tenant_id, found.modality))
         summary = version_summary(found, card, pointing([row[0] for row in pointers]))

@@ -1,13 +1,11 @@
 """Recall: a version never answers again; what it answered is listed by its hospital and may be run once more."""
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.api import replies
+from services.api import moves, replies
 from services.api.accept import answering
 from services.api.auth import Signed
 from services.api.bulk.rerun import Again, Rerun
@@ -15,20 +13,18 @@ from services.api.bulk.submission import Submission
 from services.api.bulk.views import BatchReceipt, receipt_view, view
 from services.api.gateway import of
 from services.api.idempotency import Key
-from services.api.moves import Body, Reason, actor
+from services.api.moves import Address, Body, Reason, actor
 from services.api.pointers import DeploymentView, deployment_view
 from services.api.problems import request_id
 from services.api.views import version_ref
 from shared.db.statements import audit, versions
-from shared.db.tables import Version
 from shared.deployments import Why
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict
 from shared.recalls import recall as recall_
 from shared.schemas import JobState, Modality, VersionRef
 
 router = APIRouter(tags=["models"])
 
-Address = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 _TOUCHED = [JobState.SUCCEEDED, JobState.FAILED]  # failed: also those that still waited for it
 
 
@@ -59,7 +55,7 @@ async def recall(request: Request, caller: Signed, sha256: Address, body: Recall
     """From any state, and for good. Where it was active the previous version answers again; without one, jobs wait."""
     gateway = of(request)
     async with gateway.begin() as session:
-        version = await _find(session, sha256)
+        version = await moves.addressed(session, sha256)
         why = Why(actor(caller), body.reason)
         touched = await session.run_sync(lambda sync: {row.id for row in recall_(sync, version, why)})
         used = (await session.execute(versions.used(version.id))).one()
@@ -93,7 +89,7 @@ async def rerun(request: Request, caller: Signed, sha256: Address, key: Key) -> 
     """
     gateway = of(request)
     async with gateway.begin() as session:
-        version = await _find(session, sha256)
+        version = await moves.addressed(session, sha256)
         if version.recalled_at is None:
             raise Conflict("version_not_recalled")
         await answering(session, caller.tenant_id, Modality(version.modality), None)
@@ -103,10 +99,3 @@ async def rerun(request: Request, caller: Signed, sha256: Address, key: Key) -> 
     async with gateway.begin() as session:
         shown = await view(session, caller.tenant_id, batch, gateway.settings.base_url)
     return receipt_view(shown, receipt)
-
-
-async def _find(session: AsyncSession, sha256: str) -> Version:
-    version = await session.scalar(versions.addressed(sha256))
-    if version is None:
-        raise NotFound("version_unknown")
-    return version
