@@ -12,7 +12,7 @@ from services.api.auth import Caller
 from services.api.gateway import Gateway
 from services.api.views import JobRow, job_view, versions_of
 from shared.db.statements import batches
-from shared.schemas import JobView
+from shared.schemas import JobView, ResultView
 
 PAGE = 100  # shown between two looks of the event loop at everybody else
 COLUMNS: dict[str, str] = {
@@ -112,31 +112,35 @@ def flat(row: JobRow, view: JobView) -> Flat:
     if error is not None:
         values |= {"error_code": error.code, "error_detail": error.detail}
     if result is not None:
-        values |= {
-            "finding": result.finding,
-            "label": result.label,
-            "decision": result.decision,
-            "sentence": result.sentence,
-            "probability": result.probability,
-            "threshold": result.threshold,
-            "calibration": result.probability_basis.calibration,
-            "prevalence": result.probability_basis.prevalence,
-            "sensitivity": result.operating_point.sensitivity.value,
-            "specificity": result.operating_point.specificity.value,
-            "quality": ";".join(note.code for note in result.quality),
-            "reasons": ";".join(note.code for note in result.reasons),
-            "warning": result.warning,
-            "version_recipe": result.version.recipe,
-            "version_name": result.version.name,
-            "version_sha256": result.version.sha256,
-            "reused_from": None if result.reused_from is None else str(result.reused_from),
-            "queued_ms": result.timings.queued_ms,
-            "total_ms": result.timings.total_ms,
-            "review": result.review.state,
-            "review_label": result.review.label,
-            "reviewed_at": _time(result.review.at),
-        }
+        values |= _said(result)
     return {name: values.get(name) for name in COLUMNS}
+
+
+def _said(result: ResultView) -> Flat:
+    return {
+        "finding": result.finding,
+        "label": result.label,
+        "decision": result.decision,
+        "sentence": result.sentence,
+        "probability": result.probability,
+        "threshold": result.threshold,
+        "calibration": result.probability_basis.calibration,
+        "prevalence": result.probability_basis.prevalence,
+        "sensitivity": result.operating_point.sensitivity.value,
+        "specificity": result.operating_point.specificity.value,
+        "quality": ";".join(note.code for note in result.quality),
+        "reasons": ";".join(note.code for note in result.reasons),
+        "warning": result.warning,
+        "version_recipe": result.version.recipe,
+        "version_name": result.version.name,
+        "version_sha256": result.version.sha256,
+        "reused_from": None if result.reused_from is None else str(result.reused_from),
+        "queued_ms": result.timings.queued_ms,
+        "total_ms": result.timings.total_ms,
+        "review": result.review.state,
+        "review_label": result.review.label,
+        "reviewed_at": _time(result.review.at),
+    }
 
 
 def _time(value: Any) -> str | None:

@@ -1,11 +1,10 @@
 """Webhooks: addresses that are told when a job ends or a version is recalled, their secrets, each delivery's end."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +15,18 @@ from services.api.paging import After, Limit, paged
 from services.api.problems import request_id
 from services.api.webhooks import signing
 from services.api.webhooks.address import Addresses
+from services.api.webhooks.views import (
+    DeliveryPage,
+    DeliveryView,
+    NewWebhook,
+    Replayed,
+    State,
+    WebhookChange,
+    WebhookSecret,
+    WebhookView,
+    delivery_view,
+    webhook_view,
+)
 from shared.db.statements import audit
 from shared.db.statements import webhooks as statements
 from shared.db.tables import Delivery, Webhook, new_id
@@ -23,79 +34,8 @@ from shared.errors import Conflict, NotFound
 
 router = APIRouter(tags=["webhooks"])
 
-Event = Literal["job.finished", "result.reviewed", "batch.finished", "drift.alert", "version.recalled"]
-State = Literal["waiting", "sent", "dead"]
 _MOST = 20
 _OVERLAP = timedelta(hours=24)
-
-
-class NewWebhook(BaseModel):
-    """Where to, and about what."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str = Field(max_length=2048, description="`https://host/path`; the host must be a public one")
-    events: list[Event] = Field(["job.finished"], min_length=1, max_length=8)
-
-
-class WebhookChange(BaseModel):
-    """What is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str | None = Field(None, max_length=2048)
-    events: list[Event] | None = Field(None, min_length=1, max_length=8)
-    enabled: bool | None = Field(None, description="What happens while it is not is never told")
-
-
-class WebhookView(BaseModel):
-    """A webhook. `failures` in a row pause it, for at most a quarter of an hour each time."""
-
-    id: UUID
-    url: str
-    events: list[str]
-    enabled: bool
-    failures: int
-    paused_until: datetime | None
-    created_at: datetime
-
-
-class WebhookSecret(WebhookView):
-    """With its secret, which is shown this once."""
-
-    secret: str
-
-
-class DeliveryView(BaseModel):
-    """One message: `status` is the job's state or the review, `answer` the last HTTP status or what went wrong."""
-
-    id: UUID
-    webhook_id: str = Field(description="The header `webhook-id`, the same at every attempt")
-    event: str
-    job_id: UUID | None
-    batch_id: UUID | None
-    alert_id: UUID | None
-    version_id: UUID | None = Field(description="The version that was recalled")
-    status: str | None
-    state: State
-    attempts: int
-    answer: str | None
-    created_at: datetime
-    due_at: datetime | None
-    ended_at: datetime | None
-
-
-class DeliveryPage(BaseModel):
-    """Deliveries, newest first; `next` is the cursor of what follows."""
-
-    deliveries: list[DeliveryView]
-    next: str | None
-
-
-class Replayed(BaseModel):
-    """How many are sent again."""
-
-    replayed: int
 
 
 @router.post(
@@ -124,21 +64,21 @@ async def add(request: Request, caller: Signed, wanted: NewWebhook) -> WebhookSe
         await session.flush()
         await session.refresh(row)
         await session.execute(audit.event(caller, "webhook.add", "webhook", str(row.id), request_id(request)))
-    return WebhookSecret(**_view(row).model_dump(), secret=signing.shown(secret))
+    return WebhookSecret(**webhook_view(row).model_dump(), secret=signing.shown(secret))
 
 
 @router.get("/v1/webhooks", summary="Your hospital's webhooks")
 async def listed(request: Request, caller: Signed) -> list[WebhookView]:
     """Without their secrets."""
     async with of(request).begin() as session:
-        return [_view(row) for row in await session.scalars(statements.visible(caller.tenant_id))]
+        return [webhook_view(row) for row in await session.scalars(statements.visible(caller.tenant_id))]
 
 
 @router.get("/v1/webhooks/{webhook_id}", summary="One webhook", responses=replies.errors(404))
 async def one(request: Request, caller: Signed, webhook_id: UUID) -> WebhookView:
     """Without its secret."""
     async with of(request).begin() as session:
-        return _view(await _found(session, caller.tenant_id, webhook_id))
+        return webhook_view(await _found(session, caller.tenant_id, webhook_id))
 
 
 @router.patch("/v1/webhooks/{webhook_id}", summary="Change a webhook", responses=replies.errors(404, 422))
@@ -184,7 +124,7 @@ async def test(request: Request, caller: Signed, webhook_id: UUID) -> DeliveryVi
         await session.flush()
         await session.refresh(row)
         await session.execute(audit.event(caller, "webhook.test", "webhook", str(webhook_id), request_id(request)))
-    return _delivery(row)
+    return delivery_view(row)
 
 
 @router.get(
@@ -207,7 +147,7 @@ async def deliveries(
         query = statements.deliveries(caller.tenant_id, webhook_id, state, before, limit + 1)
         rows = (await session.scalars(query)).all()
     found, following = paged(rows, limit, lambda row: row.id)
-    return DeliveryPage(deliveries=[_delivery(row) for row in found], next=following)
+    return DeliveryPage(deliveries=[delivery_view(row) for row in found], next=following)
 
 
 @router.post(
@@ -247,27 +187,4 @@ async def _changed(request: Request, caller: Signed, webhook_id: UUID, action: s
         if row is None:
             raise NotFound
         await session.execute(audit.event(caller, action, "webhook", str(webhook_id), request_id(request)))
-        return _view(row)
-
-
-def _view(row: Webhook) -> WebhookView:
-    paused = row.paused_until if row.paused_until and row.paused_until > datetime.now(UTC) else None
-    return WebhookView(
-        id=row.id,
-        url=row.url,
-        events=row.events,
-        enabled=row.disabled_at is None,
-        failures=row.failures,
-        paused_until=paused,
-        created_at=row.created_at,
-    )
-
-
-def _delivery(row: Delivery) -> DeliveryView:
-    return DeliveryView.model_validate(
-        {
-            **{name: getattr(row, name) for name in DeliveryView.model_fields if name != "webhook_id"},
-            "webhook_id": f"msg_{row.id}",
-            "due_at": row.due_at if row.state == "waiting" else None,
-        }
-    )
+        return webhook_view(row)

@@ -9,11 +9,11 @@ from fastapi.responses import RedirectResponse
 
 from services.api.auth import Caller, Signed
 from services.api.routes import webhooks
-from services.api.routes.webhooks import State, WebhookChange, WebhookSecret
 from services.api.web.forms import tried
 from services.api.web.reader import Reader
 from services.api.web.render import page
 from services.api.web.secret import secret_page
+from services.api.webhooks.views import NewWebhook, State, WebhookChange, WebhookSecret
 from shared.errors import ThoracleError
 
 router = APIRouter(include_in_schema=False)
@@ -32,7 +32,7 @@ async def overview(request: Request, caller: Signed) -> Response:
 @router.post("/admin/webhooks")
 async def add(request: Request, caller: Signed, url: Annotated[str, Form(max_length=2048)] = "") -> Response:
     """Add one. Its secret is on the page that follows and nowhere else."""
-    wanted = webhooks.NewWebhook.model_validate({"url": url.strip()})
+    wanted = NewWebhook.model_validate({"url": url.strip()})
     made = await tried(lambda: webhooks.add(request, caller, wanted))
     if isinstance(made, ThoracleError):
         return await _overview(request, caller, url, made)
