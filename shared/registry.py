@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from shared.errors import VersionInvalid
 from shared.schemas import Card
+from shared.storage import sync_folder
 
 MANIFEST = "manifest.json"
 FILES = ("card.json", "model.onnx", "golden.npy", "NOTICE.md")
@@ -85,7 +86,7 @@ def store(folder: Path, versions_dir: Path) -> Artefact:
             except OSError:  # another process stored the same version first
                 if not target.exists():
                     raise
-            _sync_folder(versions_dir)
+            sync_folder(versions_dir)
     return verify(target, source.sha256)
 
 
@@ -102,14 +103,6 @@ def _copy_durably(source: Path, target: Path) -> None:
         shutil.copyfileobj(reader, writer)
         writer.flush()
         os.fsync(writer.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sha256(path: Path) -> str:

@@ -117,7 +117,7 @@ class BlobWriter:
             self._file.flush()
             os.fsync(self._file.fileno())
             fault("blob.synced")
-            _sync_folder(self.place())
+            sync_folder(self.place())
         except OSError as error:
             raise StorageFull from error
         fault("blob.kept")
@@ -218,7 +218,8 @@ def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
             yield piece
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until what was made, renamed or removed in a folder is on the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
