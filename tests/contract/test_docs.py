@@ -67,7 +67,7 @@ def test_commands_and_their_options_are_there(page: Path) -> None:
 
 
 def _is_ours(code: str) -> bool:
-    return re.match(r"(\S*/)?thoracle [a-z]|docker compose exec api thoracle ", code.strip()) is not None
+    return re.match(r"(\S*/)?thoracle [a-z]|docker compose exec .*(api|worker) thoracle ", code.strip()) is not None
 
 
 def _unknown(line: str) -> list[str]:
