@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from services.api.auth import Signed
+from services.api.paging import Text
 from services.api.routes import audit
 from services.api.web.reader import Reader
 from services.api.web.render import page
@@ -26,14 +27,14 @@ async def log(
     actor: str = "",
     since: str = "",
     until: str = "",
-    cursor: str | None = None,
+    cursor: Text | None = None,
 ) -> Response:
     """Newest first. Days are whole days in UTC."""
     asked = {"action": action, "object_id": object_id, "actor": actor, "since": since, "until": until}
     first, last = _day(since, time.min), _day(until, time.max)
-    found = await audit.listed(
-        request, caller, _text(action), _text(object_id), _text(actor), first, last, limit=_ROWS, after=cursor
-    )
+    words = {"action": _text(action), "object_id": _text(object_id), "actor": _text(actor)}
+    chosen = audit.AuditFilter(**words, since=first, until=last, limit=_ROWS, cursor=cursor)
+    found = await audit.listed(request, caller, chosen)
     kept = {name: text for name, text in asked.items() if text}
     return page(
         "admin/audit.html",
