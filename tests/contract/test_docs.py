@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,17 @@ def test_commands_and_their_options_are_there(page: Path) -> None:
     assert not [wrong for line in said if "thoracle " in line for wrong in _unknown(line[line.index("thoracle ") :])]
 
 
+@cache
+def _thoracle() -> Any:
+    return typer.main.get_command(app)
+
+
 def _is_ours(code: str) -> bool:
     return re.match(r"(\S*/)?thoracle [a-z]|docker compose exec .*(api|worker) thoracle ", code.strip()) is not None
 
 
 def _unknown(line: str) -> list[str]:
-    command: Any = typer.main.get_command(app)  # of typer's own click
+    command = _thoracle()
     try:
         words = shlex.split(line)[1:]
     except ValueError:
@@ -90,10 +96,15 @@ def _unknown(line: str) -> list[str]:
 
 @pages
 def test_addresses_are_there(page: Path) -> None:
-    known = [re.sub(r"\{\w+\}", "[^/]+", path) for path in json.loads(FILE.read_text())["paths"]]
+    known = _addresses()
     said = {found for code in named(page) for found in re.findall(r"/v1/(?:\{\w+\}|[^\s?\"'`,;)}])*", code)}
     paths = {path.rstrip("/.") for path in said if "…/" not in path and "*" not in path}
     assert not [path for path in paths if not any(re.fullmatch(one, path) for one in known)]
+
+
+@cache
+def _addresses() -> list[str]:
+    return [re.sub(r"\{\w+\}", "[^/]+", path) for path in json.loads(FILE.read_text())["paths"]]
 
 
 @pages
