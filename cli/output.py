@@ -79,11 +79,19 @@ def _result_row(job: Mapping[str, Any]) -> list[object]:
     return [
         _lines(job.get("file"), words(job.get("modality"))),
         job.get("status"),
-        _lines(words(result["decision"]), f"probability {result['probability']:.2f}") if result else None,
+        _lines(decided(result), f"probability {result['probability']:.2f}") if result else None,
         _lines(version["name"], version["sha256"][:12]) if version else None,
         _times(result.get("timings")),
         explanation(job),
     ]
+
+
+def decided(result: Mapping[str, Any] | None) -> str:
+    """What a result decides, in plain English; of a version that was recalled since, that it was."""
+    if result is None:
+        return ""
+    recalled = any(reason["code"] == "result_recalled" for reason in result.get("reasons", ()))
+    return "recalled" if recalled else words(result["decision"])
 
 
 def words(code: object) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from cli.client import Client
 from cli.outcomes import Format
-from cli.output import Json, Most, emit, explanation, facts, listed, show, words
+from cli.output import Json, Most, decided, emit, explanation, facts, listed, show, words
 from shared.schemas import Decision, JobState, Modality, Priority, ReviewState
 from shared.settings import Settings
 
@@ -55,7 +55,8 @@ def list_(
     with Client(Settings()) as client:
         page = client.get("/v1/jobs", **wanted, limit=limit)
     columns = ("Job", "Kind", "State", "Decision", "Accepted", "Your reference")
-    listed(page, "Jobs, newest first", columns, [_row(job) for job in page["jobs"]], as_json=json_)
+    rows = [_row(job) for job in page["jobs"]]
+    listed(page, "Jobs, newest first (research use only)", columns, rows, as_json=json_)
 
 
 @app.command("show")
@@ -100,9 +101,8 @@ def results(
 
 
 def _row(job: dict[str, Any]) -> list[object]:
-    decision = (job.get("result") or {}).get("decision") or ""
     kind = words(job["modality"])
-    return [job["id"], kind, job["status"], words(decision), job["created_at"], job["client_ref"]]
+    return [job["id"], kind, job["status"], decided(job.get("result")), job["created_at"], job["client_ref"]]
 
 
 def _one(job: dict[str, Any], as_json: bool) -> None:
@@ -116,7 +116,7 @@ def _one(job: dict[str, Any], as_json: bool) -> None:
             "Job": job["id"],
             "Kind": words(job["modality"]),
             "State": job["status"],
-            "Decision": words(result.get("decision")),
+            "Decision": decided(job.get("result")),
             "Probability": result.get("probability"),
             "Threshold": result.get("threshold"),
             "Version": f"{version['recipe']} {version['name']} {version['sha256']}" if version else None,
@@ -124,6 +124,7 @@ def _one(job: dict[str, Any], as_json: bool) -> None:
             "Finished": job["finished_at"],
             "Attempts": job["attempts"],
             "Your reference": job["client_ref"],
+            "Use": "research only, not for diagnosis",
         }
     )
     show(explanation(job))

@@ -24,6 +24,7 @@ from shared.settings import Settings
 COLUMNS = (
     "file", "sha256", "job_id", "status", "modality", "decision", "probability", "threshold", "finding", "sentence",
     "quality", "reasons", "recipe", "version", "version_sha256", "error_code", "error_detail",
+    "use",
 )  # fmt: skip
 _FINAL = frozenset({"succeeded", "rejected", "refused"})  # asking again would give the same row
 _AHEAD = 64  # jobs at the service while the oldest is waited for
@@ -152,5 +153,6 @@ def _ended(client: Client, file: _File, job: dict[str, Any], timeout: float) -> 
         "version_sha256": version.get("sha256"),
         "error_code": error.get("code"),
         "error_detail": error.get("detail"),
+        "use": "research",
     }
     return {name: "" if values[name] is None else str(values[name]) for name in COLUMNS}

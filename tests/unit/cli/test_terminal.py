@@ -7,7 +7,7 @@ from cli.commands.demo import flat
 from cli.commands.versions import choose
 from cli.failures import sentence
 from cli.main import app
-from cli.output import explanation, result_rows
+from cli.output import decided, explanation, result_rows
 from shared.errors import NotFound, ThoracleError
 
 RESULT = {
@@ -42,6 +42,11 @@ def test_a_row_holds_what_a_person_needs() -> None:
     ]
     (row,) = result_rows([{**REJECTED, "file": "b.wav", "modality": None}])
     assert row == ["b.wav", "rejected", None, None, None, "It is silent."]
+
+
+def test_a_recalled_result_decides_nothing() -> None:
+    reasons = [{"code": "result_recalled", "text": "Recalled.", "values": {}}]
+    assert [decided(RESULT), decided({**RESULT, "reasons": reasons}), decided(None)] == ["not flagged", "recalled", ""]
 
 
 def test_the_demo_says_everything_on_one_level() -> None:
