@@ -53,7 +53,7 @@ COLUMNS: dict[str, str] = {
     "review_label": "what the review came to: `present`, `absent` or empty",
     "reviewed_at": "since when the review is so, UTC",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the wide letters count too
 
 Flat = dict[str, Any]
 

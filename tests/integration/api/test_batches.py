@@ -264,13 +264,14 @@ def test_a_late_commit_is_not_lost_behind_the_cursor(api: Api, client: httpx.Cli
 
 
 def test_csv_has_the_columns_and_no_formula(api: Api, client: httpx.Client) -> None:
-    manifest = 'file,modality,client_ref,site\na.wav,cough,=1+1,"@a, b"\n'
+    manifest = 'file,modality,client_ref,site,subject_id\na.wav,cough,=1+1,"@a, b",\uff1d1+1\n'
     batch = sent(client, packed({"a.wav": WAV}, manifest))["id"]
     api.finish(ids(api, batch)[0])
     response = client.get(f"/v1/batches/{batch}/results", headers={"Accept": "text/csv"})
     assert response.headers["content-type"].startswith("text/csv")
     found = list(csv.DictReader(io.StringIO(response.text)))
     assert [(row["client_ref"], row["probability"], row["item"]) for row in found] == [("'=1+1", "0.9", "a.wav")]
+    assert [row["subject_id"] for row in found] == ["'\uff1d1+1"]
 
 
 def test_what_is_referred_has_no_plain_answer(api: Api, client: httpx.Client) -> None:
