@@ -44,7 +44,9 @@ async def one(request: Request, caller: Signed, batch_id: UUID) -> Response:
         batch=shown,
         etag=etag_of(shown.model_dump_json().encode()),
         ended=_ended(shown),
-        again=sum(shown.states.get(state, 0) for state in (JobState.FAILED, JobState.DEAD)),
+        again=0
+        if shown.cancelled_at
+        else sum(shown.states.get(state, 0) for state in (JobState.FAILED, JobState.DEAD)),
         unanswered=jobs,
         more=more,
     )

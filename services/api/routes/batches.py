@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Insert, func, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import cursor, replies
 from services.api.auth import Caller, Signed
@@ -20,7 +21,7 @@ from services.api.paging import After, Text, paged
 from services.api.problems import request_id
 from shared.db.statements import audit, batches
 from shared.db.tables import Batch
-from shared.errors import BadRequest
+from shared.errors import BadRequest, Conflict
 from shared.schemas import JobState
 
 router = APIRouter(tags=["batches"])
@@ -142,7 +143,7 @@ async def cancel(request: Request, caller: Signed, batch_id: UUID) -> BatchView:
     "/v1/batches/{batch_id}/retry",
     status_code=202,
     summary="Try what failed or died again",
-    responses=replies.errors(404, 429),
+    responses=replies.errors(404, 409, 429),
 )
 async def retry(request: Request, caller: Signed, batch_id: UUID) -> BatchView:
     """Queue every failed or dead job again, with all its attempts; each comes again in the results."""
@@ -152,6 +153,7 @@ async def retry(request: Request, caller: Signed, batch_id: UUID) -> BatchView:
     with gateway.admission.room(tenant, 0, failed, bulk=True):
         for _ in range(failed // batches.SLICE + 1):
             async with gateway.begin() as session:
+                await _require_wanted(session, tenant, batch_id)
                 rows = (await session.execute(batches.retry(tenant, batch_id))).all()
                 await session.execute(_event(request, caller, "batch.retry", batch_id))
             for row in rows:
@@ -183,6 +185,13 @@ async def results(
     if kind == "csv" or (kind is None and "text/csv" in request.headers.get("accept", "")):
         return _stream(export.as_csv(found), "text/csv; charset=utf-8", "csv")
     return _stream(export.ndjson(found), "application/x-ndjson", "ndjson")
+
+
+async def _require_wanted(session: AsyncSession, tenant: UUID, batch_id: UUID) -> None:
+    """Raise Conflict when the batch was cancelled; else nobody cancels it before the transaction ends."""
+    held = batches.one(tenant, batch_id).with_for_update(read=True)
+    if (await session.scalars(held)).one().cancelled_at is not None:
+        raise Conflict("batch_cancelled")
 
 
 async def _now(gateway: Gateway, tenant: UUID, batch_id: UUID) -> BatchView:

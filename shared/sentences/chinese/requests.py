@@ -31,7 +31,7 @@ SENTENCES = {
     "batch_key_required": "请发送 Idempotency-Key：它为批次命名，重复发送时不会重复建立。",
     "batch_format": "请以 application/zip、multipart/form-data、application/x-ndjson 或 application/json 发送批次。",
     "batch_too_large": "批次超过一次请求可带的 {most} 项。请在同一 Idempotency-Key 下分批发送。",
-    "batch_cancelled": "此批次已取消，不再接收。请使用新的 Idempotency-Key。",
+    "batch_cancelled": "此批次已取消，不再接收，也不再重试。请使用新的 Idempotency-Key 重新发送。",
     "batch_empty": "此请求中没有可建立任务的内容。",
     "archive_refused": "压缩包不被接受：{why} 其中内容未被读取。",
     "manifest_missing": "压缩包顶层没有 manifest.csv。",

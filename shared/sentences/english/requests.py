@@ -32,7 +32,8 @@ SENTENCES = {
     "batch_format": "Send a batch as application/zip, multipart/form-data, application/x-ndjson or application/json.",
     "batch_too_large": "The batch holds more than the {most} items that one request may bring. "
     "Send it in parts under the same Idempotency-Key.",
-    "batch_cancelled": "This batch was cancelled and takes no more items. Use a new Idempotency-Key.",
+    "batch_cancelled": "This batch was cancelled: it takes no more items and tries none again. "
+    "Send them under a new Idempotency-Key.",
     "batch_empty": "Nothing in this request makes a job.",
     "archive_refused": "The archive is not accepted: {why} Nothing of it was read.",
     "manifest_missing": "The archive holds no manifest.csv at its top.",

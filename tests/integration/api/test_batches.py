@@ -292,6 +292,9 @@ def test_cancel_ends_what_waits_and_keeps_what_is_there(api: Api, client: httpx.
     assert shown["states"] == {"succeeded": 1, "cancelled": 2}
     assert client.delete(f"/v1/batches/{batch}").json()["cancelled_at"] == shown["cancelled_at"]
     assert send(client, packed(sounds(4))).json()["code"] == "batch_cancelled"
+    api.set_state(jobs[1], "failed", code="deadline")
+    refused = client.post(f"/v1/batches/{batch}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "batch_cancelled")
 
 
 def test_retry_queues_what_failed_and_its_outcome_comes_again(api: Api, client: httpx.Client) -> None:
