@@ -40,9 +40,10 @@ def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int,
     keep_memory()
     _take_turns()
     confine(memory_bytes)
+    held: list[dict[str, Any]] = []
     try:
         while True:
-            request = json.loads(pipe.recv_bytes())
+            request = _next(pipe, held)
             # The parent keeps the time; should it be gone, an input without an end must not go on for ever.
             allow_processor(2 * seconds)
             first = request["slot"] * slot_bytes
@@ -50,6 +51,17 @@ def serve(pipe: Connection, slots_name: str, slot_bytes: int, memory_bytes: int,
             pipe.send_bytes(json.dumps(reply).encode())
     except (EOFError, BrokenPipeError):
         os._exit(0)  # nothing here is worth a tidy end, and the parent may be gone
+
+
+def _next(pipe: Connection, held: list[dict[str, Any]]) -> dict[str, Any]:
+    """The oldest of the most urgent requests, which leaves `held`; the parent is told where it is not the oldest."""
+    while not held or pipe.poll():
+        held.append(json.loads(pipe.recv_bytes()))
+    first = min(held, key=lambda request: int(request["rank"]))
+    if first is not held[0]:
+        pipe.send_bytes(json.dumps({"begun": first["slot"]}).encode())
+    held.remove(first)
+    return first
 
 
 def _take_turns() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.worker import child
+from shared.db.tables import PRIORITY_RANK
 from shared.settings import Settings
 
 _TRIES, _PAUSE_S = 10, 0.2
@@ -26,11 +27,13 @@ Bytes = NDArray[np.uint8]
 class Task:
     """One request to a child; `outcome` is what `read` makes of the answer and its slot, once it is `done`.
 
-    `kills`: how often a child was killed from outside while it worked on this. `dropped`: nobody wants the outcome.
+    `rank`: of two that wait in a child, the lower one goes first. `kills`: how often a child was killed from outside
+    while it worked on this. `dropped`: nobody wants the outcome.
     """
 
     request: Mapping[str, Any]
     read: Callable[[dict[str, Any], Bytes], Any]
+    rank: int = PRIORITY_RANK["bulk"]
     outcome: Any = None
     done: bool = False
     dropped: bool = False
@@ -39,7 +42,7 @@ class Task:
 
 
 class Child:
-    """One child and the tasks that it was given, in the order in which it answers them."""
+    """One child and the tasks that it was given; it works on the first."""
 
     def __init__(self, context: ForkServerContext, arguments: tuple[Any, ...]) -> None:
         self.pipe, theirs = context.Pipe()
@@ -53,12 +56,27 @@ class Child:
         """Give it a task. Raises OSError when it is dead."""
         if not self.tasks:
             self.since = time.monotonic()
-        self.pipe.send_bytes(json.dumps({**task.request, "slot": task.slot}).encode())
         self.tasks.append(task)
+        self.pipe.send_bytes(json.dumps({**task.request, "slot": task.slot, "rank": task.rank}).encode())
 
-    def receive(self) -> tuple[Task, dict[str, Any]]:
-        """The answer to its first task. Raises EOFError or OSError when it died meanwhile."""
+    def takes(self, task: Task, depth: int) -> bool:
+        """Whether it may be given one more: a place is kept for what is more urgent than all that it holds."""
+        most = depth + all(task.rank < held.rank for held in self.tasks)
+        return len(self.tasks) < most
+
+    def before(self, task: Task) -> tuple[int, int]:
+        """How many would go before this task, and how many it holds."""
+        return sum(held.rank <= task.rank for held in self.tasks), len(self.tasks)
+
+    def receive(self) -> tuple[Task, dict[str, Any]] | None:
+        """The answer to its first task; None when it says that it began another one first.
+
+        Raises EOFError or OSError when it died meanwhile.
+        """
         reply: dict[str, Any] = json.loads(self.pipe.recv_bytes())
+        if "begun" in reply:
+            self.tasks = deque(sorted(self.tasks, key=lambda task: task.slot != reply["begun"]))
+            return None
         self.since = time.monotonic()
         return self.tasks.popleft(), reply
 
@@ -78,9 +96,9 @@ class Nursery:
     def __init__(self, settings: Settings) -> None:
         slot_bytes = settings.slot_mb * 2**20
         # A child works on one task while the others wait in its pipe: together a group, and one more each, so that
-        # nobody stands still while the parent predicts, and an urgent input waits behind no more than that.
+        # nobody stands still while the parent predicts. A further place each is kept for what is more urgent than they.
         self.depth = math.ceil(settings.group_size / settings.sandbox_children) + 1
-        count = self.depth * settings.sandbox_children
+        count = (self.depth + 1) * settings.sandbox_children
         self._memory = SharedMemory(create=True, size=count * slot_bytes)
         assert self._memory.buf is not None
         self.slots = np.frombuffer(self._memory.buf, np.uint8)[: count * slot_bytes].reshape(count, slot_bytes)

@@ -28,8 +28,9 @@ from shared.sentences import say
 from shared.storage import BlobStore
 
 _MOST_HELD = 3  # claims, besides an urgent one
-_POLL_S = 0.5  # how soon a stop is noticed while an input is being prepared
+_POLL_S = 0.01  # how soon more urgent work, or a stop, is noticed while inputs are being prepared
 _REFUSED_FOR_S = 30.0  # a version that could not be loaded is left alone this long
+_LAST = PRIORITY_RANK["bulk"]
 _log = structlog.get_logger()
 Spare = Callable[[], bool]
 
@@ -59,7 +60,7 @@ class Engine:
         self._busy = threading.Lock()
         self._rung = threading.Event()
         self._refused: dict[UUID, float] = {}
-        self._answered = 0
+        self._answered = _LAST
         self.stopping = threading.Event()
         self.holding: dict[int, Claim] = {}
 
@@ -94,6 +95,7 @@ class Engine:
         if not self._works:
             self._writer.flush()
             self._writer.check()
+            self._answered = _LAST
             return False
         work = self._works[0]
         group = work.group
@@ -101,19 +103,21 @@ class Engine:
             self._answer(work, group)
         return True
 
+    def _urgent(self) -> bool:
+        """Take what is more urgent than all that is held; False when there is nothing, or it is not its turn."""
+        rank = min(self._answered, self._works[0].claim.priority) if self._works else 0
+        return rank > 0 and self._claims.waits_before(rank) and self._take(rank - 1)
+
     def _look(self) -> None:
         """Take claims so that the children never run dry, and not earlier: what comes meanwhile is taken together."""
-        rank = min(self._answered, self._works[0].claim.priority) if self._works else 0
-        if rank > 0 and self._claims.waits_before(rank):
-            self._take(rank - 1)
-        self._answered = 0
+        self._urgent()
         while not self._works and not self.stopping.is_set() and self._take():
             pass
         held = sum(len(work.pairs) for work in self._works)
         if self._works and held <= self._works[0].limit and len(self._works) < _MOST_HELD:
             self._take()
 
-    def _take(self, lowest: int = PRIORITY_RANK["bulk"]) -> bool:
+    def _take(self, lowest: int = _LAST) -> bool:
         """Take the next claim; False when nothing waits."""
         now = time.monotonic()
         claim = self._claims.take([version for version, until in self._refused.items() if until > now], lowest)
@@ -139,15 +143,20 @@ class Engine:
         if not claim.jobs:
             return
         place = sum(work.claim.priority <= claim.priority for work in self._works)
-        tasks = self._sandbox.put(orders(claim, loaded.card, self._store), urgent=place < len(self._works))
+        tasks = self._sandbox.put(orders(claim, loaded.card, self._store), rank=claim.priority)
         self._works.insert(place, Work(claim, loaded, deque(zip(claim.jobs, tasks, strict=True))))
 
     def _prepared(self, group: list[Pair]) -> bool:
-        """Wait until a group is prepared; False when the worker must stop first."""
+        """Wait until a group is prepared; False when the worker must stop first, or more urgent work was taken."""
+        looked = time.monotonic()
         while not all(task.done for _, task in group):
             if self.stopping.is_set():
                 return False
             self._sandbox.wait(_POLL_S)
+            if time.monotonic() > looked + _POLL_S:
+                if self._urgent():
+                    return False
+                looked = time.monotonic()
         return True
 
     def _answer(self, work: Work, group: list[Pair]) -> None:
@@ -163,7 +172,8 @@ class Engine:
             self._works.remove(work)
         self._writer.put(work.claim, partial(self._commit, work.claim, answers, last))
         self._shadow.keep(work.claim.modality, work.loaded, ((job, task.outcome) for job, task in group))
-        # Only what is more urgent than this group comes next: urgent work that never ends does not stop the others.
+        # Until the next group only what is more urgent than this one is taken first: urgent work that never ends does
+        # not stop the others.
         self._answered = work.claim.priority
 
     def _commit(self, claim: Claim, answers: Answers, last: bool) -> None:

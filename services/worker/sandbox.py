@@ -1,14 +1,15 @@
 """Foreign bytes are opened in killable children.
 
 A child that dies by SIGKILL was killed from outside (by an operator or the kernel): its input runs again and is not
-charged. A child that dies by itself died of its input: that input is `Lost` and charged. What waited behind it in the
-same pipe is innocent and runs again.
+charged. A child that dies by itself died of its input: that input is `Lost` and charged. What it held besides is
+innocent and runs again. A child takes the most urgent of what it holds next.
 """
 
 import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
@@ -17,6 +18,7 @@ import numpy as np
 import structlog
 
 from services.worker.children import Bytes, Child, Nursery, Task
+from shared.db.tables import PRIORITY_RANK
 from shared.runtimes import Floats
 from shared.schemas import Note
 from shared.sentences import say
@@ -81,13 +83,13 @@ class Sandbox:
         while len(self._children) < self._settings.sandbox_children:
             self._children.append(self._nursery.child())
 
-    def put(self, orders: Sequence[Order], *, urgent: bool = False) -> list[Task]:
-        """Have inputs prepared, after all others or, if `urgent`, before those that no child was given yet.
+    def put(self, orders: Sequence[Order], *, rank: int = PRIORITY_RANK["bulk"]) -> list[Task]:
+        """Have inputs prepared: after those that are as urgent, before all of a higher rank that no child has begun.
 
         One task an order: its `outcome` (an Outcome) is there when it is `done`; `wait` makes that happen.
         """
-        tasks = [Task(_request(order), _ready) for order in orders]
-        self._todo = deque([*tasks, *self._todo] if urgent else [*self._todo, *tasks])
+        tasks = [Task(_request(order), _ready, rank) for order in orders]
+        self._queue([*self._todo, *tasks])
         self._assign()
         return tasks
 
@@ -120,19 +122,22 @@ class Sandbox:
         self._children.clear()
         self._nursery.close()
 
+    def _queue(self, tasks: Iterable[Task]) -> None:
+        """All that no child was given yet, the most urgent first, else in this order."""
+        self._todo = deque(sorted(tasks, key=lambda task: task.rank))
+
     def _assign(self) -> None:
         self.start()
         while self._todo and self._free:
-            child = min(self._children, key=lambda child: len(child.tasks))
-            if len(child.tasks) >= self._nursery.depth:
+            task = self._todo[0]
+            child = min(self._children, key=lambda child: child.before(task))
+            if not child.takes(task, self._nursery.depth):
                 return
-            task = self._todo.popleft()
+            self._todo.popleft()
             task.slot = self._free.popleft()
-            try:
+            # One that is dead is buried when what it said before is read.
+            with suppress(OSError):
                 child.send(task)
-            except OSError:
-                child.tasks.append(task)
-                self._bury(child)
 
     def _collect(self, timeout: float) -> bool:
         """Take an answer of every child that has one, waiting up to `timeout` seconds; replace those that are gone."""
@@ -141,11 +146,13 @@ class Sandbox:
         for pipe in answered:
             child = pipes[cast(Connection, pipe)]
             try:
-                task, reply = child.receive()
+                answer = child.receive()
             except (EOFError, OSError):
                 self._bury(child)
                 continue
-            self._finish(task, task.read(reply, self._nursery.slots[task.slot]))
+            if answer is not None:
+                task, reply = answer
+                self._finish(task, task.read(reply, self._nursery.slots[task.slot]))
         for child in [child for child in self._children if child.tasks and self._remaining(child) <= 0]:
             CHILDREN_LOST.labels("time").inc()
             self._finish(child.tasks.popleft(), Refused("input_too_slow", say("input_too_slow"), rejected=True))
@@ -167,10 +174,8 @@ class Sandbox:
 
     def _replace(self, child: Child) -> None:
         child.end()
-        for task in reversed(child.tasks):
-            self._free.append(task.slot)
-            if not task.dropped:
-                self._todo.appendleft(task)
+        self._free.extend(task.slot for task in child.tasks)
+        self._queue([*(task for task in child.tasks if not task.dropped), *self._todo])
         self._children[self._children.index(child)] = self._nursery.child()
 
     def _finish(self, task: Task, outcome: Any) -> None:

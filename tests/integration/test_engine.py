@@ -158,6 +158,26 @@ def test_what_is_more_urgent_is_served_between_groups(
     assert worker.count(Job.state == "succeeded") == 8
 
 
+@pytest.mark.parametrize("worker", [{"claim_size": 12}], indirect=True)
+def test_what_is_more_urgent_does_not_wait_for_others_to_be_prepared(
+    worker: Bench, hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waiting(seconds: float) -> None:
+        if worker.passes and not before:
+            before.append(len(worker.passes))
+            hospital.submit(XRAY, "image/png", Modality.CHEST_XRAY, 1, "stat")
+            time.sleep(seconds)
+        wait(seconds)
+
+    before: list[int] = []
+    wait = worker.sandbox.wait
+    monkeypatch.setattr(worker.sandbox, "wait", waiting)
+    coughs(hospital, 12, "bulk")
+    worker.engine.drain()
+    assert worker.passes[before[0]] == ("chest_xray", 1)
+    assert worker.count(Job.state == "succeeded") == 13
+
+
 @pytest.mark.parametrize("worker", [{"claim_size": 32, "group_size": 8}], indirect=True)
 def test_one_starts_at_once_and_what_piled_up_goes_together(worker: Bench, hospital: Hospital) -> None:
     coughs(hospital, 1)
