@@ -7,7 +7,7 @@ patients as at publishing: no gate says anything of answers that mean nothing.
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -29,11 +29,12 @@ from services.trainer.novelty import Eigenpictures
 from services.trainer.prepared import Examples
 from services.trainer.recipe import find
 from shared.runtimes import open_graph
-from shared.schemas import Way
+from shared.schemas import Engine, Precision, Way
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "cxr"
 PICTURES, ROUNDS = 240, 9
 _WITH_BF16, _WITHOUT = 4.0, 3.0
+Graphs = Mapping[Precision, Path]
 
 
 def main() -> None:
@@ -49,15 +50,16 @@ def main() -> None:
         )
         model = Path(folder) / "model.onnx"
         export.write(graph, (1, SIDE, SIDE), model)
-        tell("runtimes", _claims(network, model, examples.take(held_out)))
+        names: tuple[Precision, ...] = ("f32", *ways.beside_f32("openvino"))
+        inputs = examples.inputs[training]
+        graphs = {name: ways.graph_in(name, model, inputs, Path(folder)) for name in names}
+        tell("runtimes", _claims(network, graphs, examples.take(held_out)))
 
 
-def _claims(network: nn.Module, model: Path, held_out: Examples) -> list[Claim]:
-    others = ways.beside_f32("openvino")
-    losses = {name: _lost(model, name, held_out) for name in others}
-    contract = ways.contract(model, "openvino", losses, held_out.inputs[:3], 2)
+def _claims(network: nn.Module, graphs: Graphs, held_out: Examples) -> list[Claim]:
+    contract = ways.contract(graphs, "openvino", _losses(graphs, held_out), held_out.inputs[:3], 2)
     seconds = _interleaved(
-        network, model, [(way.engine, way.precision) for way in contract.candidates], held_out.inputs
+        network, graphs, [(way.engine, way.precision) for way in contract.candidates], held_out.inputs
     )
     accepted = {f"{way.engine} {way.precision}" for way in contract.candidates if way.accepted}
     best = min(accepted, key=lambda name: statistics.median(seconds[name]))
@@ -79,13 +81,13 @@ def _claims(network: nn.Module, model: Path, held_out: Examples) -> list[Claim]:
 
 
 def _interleaved(
-    network: nn.Module, model: Path, tried: list[tuple[str, str]], inputs: Floats
+    network: nn.Module, graphs: Graphs, tried: list[tuple[Engine, Precision]], inputs: Floats
 ) -> dict[str, list[float]]:
     """Seconds of one group, every way in turn, round after round."""
     group = np.ascontiguousarray(inputs[:GROUP])
     actions: dict[str, Callable[[], object]] = {"eager": lambda: _eager(network, group)}
     for engine, precision in tried:
-        runtime = open_graph(model, engine, precision, 2)
+        runtime = open_graph(graphs[precision], engine, precision, 2)
         actions[f"{engine} {precision}"] = partial(runtime.run, group)
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(ROUNDS + 1):
@@ -102,12 +104,14 @@ def _eager(network: nn.Module, group: Floats) -> torch.Tensor:
     return answer
 
 
-def _lost(model: Path, precision: str, held_out: Examples) -> tuple[float, float]:
-    """AUROC lost and decisions flipped on patients that the last layer was not fitted to."""
-    exact, other = (_wide(export.run(model, "openvino", name, held_out.inputs, 2)) for name in ("f32", precision))
+def _losses(graphs: Graphs, held_out: Examples) -> dict[Precision, tuple[float, float]]:
+    """AUROC lost and decisions flipped by each precision on patients that the last layer was not fitted to."""
+    found = {name: _wide(export.run(graph, "openvino", name, held_out.inputs, 2)) for name, graph in graphs.items()}
+    exact = found.pop("f32")
     calibration = calibrate.sigmoid(held_out.targets, exact[0])
     threshold = calibrate.threshold(held_out.targets, calibrate.apply(calibration, exact[0]), 0.9)
-    return ways.compared(exact, other, held_out.targets, ways.Rule(calibration, threshold, np.quantile(exact[1], 0.96)))
+    rule = ways.Rule(calibration, threshold, np.quantile(exact[1], 0.96))
+    return {name: ways.compared(exact, other, held_out.targets, rule) for name, other in found.items()}
 
 
 def _wide(answers: tuple[Floats, Floats]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -150,7 +150,7 @@ def _answers(
     graph = train_graph(replace(plan, on_epoch=listen), training, stage)
     scores, distances = (part.astype(np.float64) for part in export.answer(graph, inputs))
     found: dict[Precision, Answers] = {"f32": (scores, distances)}
-    found |= ways.answers(graph, inputs, plan.precisions, plan.threads)
+    found |= ways.answers(graph, training.inputs, inputs, plan.precisions, plan.threads)
     if file is not None:
         facts = {"precisions": list(found), "epochs": [asdict(epoch) for epoch in epochs]}
         kept.write(file, {name: np.stack(part) for name, part in found.items()}, facts)

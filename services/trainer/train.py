@@ -159,7 +159,9 @@ class _Run:
         exact = self._serve(model, golden)
         gates.finite(exact)
         losses = evaluate.losses(self.examples, learnt.held, learnt.judgement)
-        self.runtime = ways.contract(model, recipe.engine, losses, golden, self.plan.threads)
+        graphs = {name: ways.graph_in(name, model, self.examples.inputs, folder.parent) for name in ("f32", *losses)}
+        self.runtime = ways.contract(graphs, recipe.engine, losses, golden, self.plan.threads)
+        graphs[self.runtime.precision].replace(model)
         answers, judgement = self._serve(model, golden), self._judgement(learnt)
         gates.finite(answers)
         made = Made(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer import calibrate, export, metrics
+from services.trainer import calibrate, export, metrics, quantise
 from shared.runtimes import Runtime, open_graph
 from shared.schemas import Calibration, Engine, Precision, RuntimeContract, Way
 
@@ -39,41 +39,63 @@ class Rule:
 
 
 def beside_f32(engine: str) -> tuple[Precision, ...]:
-    """The other precisions that are worth trying: bf16 for nets, where this processor computes it by itself."""
+    """The other precisions worth trying for nets: bf16 where this processor computes it by itself, and int8."""
     if engine != "openvino":
         return ()
     from shared.runtimes.openvino import precisions
 
-    return ("bf16",) if "bf16" in precisions() else ()
+    return ("bf16", "int8") if "bf16" in precisions() else ("int8",)
 
 
 def answers(
-    graph: export.Graph, inputs: export.Floats, precisions: Sequence[Precision], threads: int
+    graph: export.Graph,
+    training: export.Floats,
+    inputs: export.Floats,
+    precisions: Sequence[Precision],
+    threads: int,
 ) -> dict[Precision, Answers]:
-    """What a large graph answers in each precision, by the engine that serves it; nothing of a small one."""
+    """What a large graph answers in each precision, by the engine that serves it; nothing of a small one.
+
+    `training`: the inputs (n, *shape) that it learnt from; int8 reads its ranges off them.
+    """
     if not precisions or sum(weight.numel() for weight in graph.parameters()) < _LARGE:
         return {}
     with tempfile.TemporaryDirectory(prefix="thoracle-ways-") as folder:
         model = Path(folder) / "model.onnx"
         export.write(graph, inputs.shape[1:], model)
-        found = {precision: export.run(model, "openvino", precision, inputs, threads) for precision in precisions}
+        graphs = {name: graph_in(name, model, training, Path(folder)) for name in precisions}
+        found = {name: export.run(graphs[name], "openvino", name, inputs, threads) for name in precisions}
     return {precision: (s.astype(np.float64), d.astype(np.float64)) for precision, (s, d) in found.items()}
 
 
+def graph_in(precision: Precision, model: Path, training: export.Floats, folder: Path) -> Path:
+    """The graph that serves in this precision: int8 is another one, written into `folder`; else `model` itself."""
+    if precision != "int8":
+        return model
+    quantised = folder / "int8.onnx"
+    quantise.write(model, training, quantised)
+    return quantised
+
+
 def contract(
-    model: Path, engine: Engine, losses: Mapping[Precision, tuple[float, float]], golden: export.Floats, threads: int
+    graphs: Mapping[Precision, Path],
+    engine: Engine,
+    losses: Mapping[Precision, tuple[float, float]],
+    golden: export.Floats,
+    threads: int,
 ) -> RuntimeContract:
     """Every way to run an exported graph timed and judged, and the precision that serves.
 
-    `engine`: the recipe's. `losses`: of each precision beside f32, as `compared` tells them. `golden`: inputs
-    (n, *shape) that f32 must answer alike in every engine.
+    `graphs`: of f32 and of each precision in `losses`, which holds what each costs, as `compared` tells it. `engine`:
+    the recipe's. `golden`: inputs (n, *shape) that f32 must answer alike in every engine.
     """
     pairs: list[tuple[Engine, Precision]] = [(engine, "f32")]
     if engine == "openvino":
         pairs += [("onnxruntime", "f32"), *((engine, precision) for precision in losses)]
-    expected = export.run(model, engine, "f32", golden, threads)
+    expected = export.run(graphs["f32"], engine, "f32", golden, threads)
     ways = []
     for name, precision in pairs:
+        model = graphs[precision]
         same = precision != "f32" or _close(export.run(model, name, precision, golden, threads), expected)
         milliseconds = _milliseconds(open_graph(model, name, precision, threads), golden)
         ways.append(_way(name, precision, milliseconds, losses.get(precision, (0.0, 0.0)), same))
