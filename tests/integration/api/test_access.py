@@ -18,6 +18,7 @@ from shared.db.tables import AuditEvent, Credential, Principal
 from shared.errors import Unauthenticated
 from shared.schemas import Role
 from tests.integration.api.support import PNG, Api, submit, submitted
+from tests.support.everything import one_of_everything
 
 _API = sorted((method, path) for method, path in ROLES if path.startswith("/v1/"))
 
@@ -58,6 +59,39 @@ def test_what_is_anothers_is_unknown(api: Api, client: httpx.Client, monkeypatch
             checked += 1
     assert checked >= 7
     assert api.count(AuditEvent, AuditEvent.object_id == job) == before
+
+
+_SAID = {
+    **_BODIES,
+    "/v1/adjudications/{adjudication_id}/verdict": {"label": "absent", "basis": "pcr"},
+    "/v1/webhooks/{webhook_id}": {"enabled": False},
+    "/v1/alerts/{alert_id}/acknowledge": {},
+}
+_FORMS = {
+    "/jobs/{job_id}/feedback": {"said": "unsure", "basis": "pcr", "seen": "first"},
+    "/second-reading/{adjudication_id}": {"label": "absent", "basis": "pcr"},
+}
+
+
+def test_no_id_of_another_hospital_leads_anywhere(
+    api: Api, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every route and page with an id in it, so that a new one cannot be forgotten."""
+    monkeypatch.setattr("services.api.routes.inputs._LOOKS", 1)
+    api.finish(it := submitted(client))
+    one_of_everything(api.database)
+    stranger, own, unknown = api.client(*Role, tenant="south"), api.client(*Role), str(uuid4())
+    for (method, path), access in sorted(ROLES.items()):
+        parts = [part.strip("{}") for part in path.split("/") if part.endswith("_id}")]
+        if not parts or parts == ["proposal_id"] or access is None:  # proposals are about a pointer of everybody's
+            continue
+        theirs, nobodys = (filled(path, **dict.fromkeys(parts, one), kind="picture") for one in (it, unknown))
+        said = {"data": _FORMS[path]} if path in _FORMS else {"json": _SAID.get(path)}
+        if method == "GET":
+            assert own.get(theirs).status_code in (200, 202, 409), theirs
+        answers = [stranger.request(method, address, **said) for address in (theirs, nobodys)]
+        assert [answer.status_code for answer in answers] == [404, 404], (method, path, answers[0].text)
+        assert _without(answers[0], {"request_id"}) == _without(answers[1], {"request_id"})
 
 
 def test_lists_and_filters_show_ones_own(api: Api, client: httpx.Client) -> None:
