@@ -39,6 +39,17 @@ POINTS = frozenset(
         # Pointers.
         "promote.moved",  # before the commit
         "promote.committed",  # before the reply
+        # Many at once, in the gateway.
+        "batch.filled",  # the rows of a slice are written, before the commit
+        # What people say of results, in the gateway.
+        "judge.written",  # verdict, second reading and review are written, before the commit
+        # Counting what ended, in the gateway.
+        "roll.counted",  # counted, the watermark moved, before the commit
+        # What workers do while nothing waits.
+        "shadow.taken",  # inputs are marked, nothing is computed
+        "shadow.written",  # before the commit
+        "explain.taken",  # its lease is ours
+        "explain.written",  # picture stored, answer written, before the commit
         # Telling others.
         "webhook.taken",  # the delivery's lease is ours, nothing is sent
         "webhook.sent",  # the receiver answered, nothing is recorded

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from shared.db.statements import adjudications, feedback
 from shared.db.tables import Adjudication, Feedback, Job, new_id
 from shared.errors import Conflict, Forbidden, NotFound, Unprocessable
+from shared.faults import fault
 from shared.schemas import AdjudicationState, Basis, Decision, Label, Verdict
 
 _SAYS = {Decision.FLAGGED: Label.PRESENT, Decision.NOT_FLAGGED: Label.ABSENT}
@@ -20,7 +21,7 @@ _SAYS = {Decision.FLAGGED: Label.PRESENT, Decision.NOT_FLAGGED: Label.ABSENT}
 
 @dataclass(frozen=True)
 class Reader:
-    """Who judges, for which hospital. `person` is casefolded."""
+    """Who judges, for which hospital. `person` is as `people.compared` gives it."""
 
     tenant_id: UUID
     principal_id: UUID
@@ -127,6 +128,7 @@ def _close(session: Session, reader: Reader, row: Adjudication, read: Reading) -
         raise Conflict("adjudication_over")
     session.execute(feedback.weighed(row.job_id, row.id))
     session.execute(feedback.review(row.job_id))
+    fault("judge.written")
     session.refresh(row)
 
 
@@ -166,3 +168,4 @@ def _follow(session: Session, tenant: UUID, job_id: UUID, decision: Decision) ->
     else:
         session.execute(adjudications.withdraw(job_id))
     session.execute(feedback.review(job_id))
+    fault("judge.written")

@@ -23,6 +23,7 @@ from services.worker.sandbox import Order, Outcome, Ready, Refused, Sandbox
 from shared.db.engine import Database
 from shared.db.statements import shadow as statements
 from shared.decide import decide
+from shared.faults import fault
 from shared.runtimes import Floats
 from shared.settings import Settings
 from shared.storage import BlobStore
@@ -144,6 +145,7 @@ class Shadow:
             answers = self._answers(loaded, [(taken.row, taken.outcome) for taken in doing])
             with self._database.begin() as session:
                 session.execute(statements.finish(pointer.version, answers))
+                fault("shadow.written")
         return True
 
     def _answers(self, loaded: Loaded, outcomes: Sequence[tuple[Row[Any], Outcome | None]]) -> list[dict[str, Any]]:
@@ -185,6 +187,7 @@ class Shadow:
             statement = statements.take(pointer.modality, pointer.version, share, after, _AT_ONCE)
             rows = session.execute(statement).all()
         if rows:
+            fault("shadow.taken")
             self._seen[pointer.version] = rows[-1].finished_at
         return rows
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -84,6 +84,46 @@ class Client:
         ask = lambda: self._http.post(f"/v1/deployments/{modality}/rollback", json={"reason": "chaos"})  # noqa: E731
         self.call(Operation.ROLLBACK, ask, modality=modality)
 
+    def try_out(self, modality: str, version: str) -> None:
+        """Let a version be the shadow, from whatever the pointer is now."""
+        with suppress(httpx.HTTPError, KeyError, ValueError):
+            pointer = self._http.get(f"/v1/deployments/{modality}")
+            body = {"version": version, "reason": "chaos"}
+            headers = {"If-Match": pointer.headers["etag"], "Prefer": "wait=5"}
+            self._http.put(f"/v1/deployments/{modality}/shadow", json=body, headers=headers)
+
+    def get(self, path: str) -> Any:
+        """Read what no invariant is about; None when it failed."""
+        with suppress(httpx.HTTPError):
+            answer = self._http.get(path)
+            return answer.json() if answer.is_success else None
+        return None
+
+    def bulk(self, given: Sequence[Input], key: str) -> None:
+        """Submit some stored inputs again as a batch, until it is answered for good."""
+        lines = [
+            json.dumps({"sha256": one.sha256, "key": one.subject, "modality": one.modality, "subject_id": one.subject})
+            for one in given
+        ]
+        body, kind = "\n".join(lines).encode(), "application/x-ndjson"
+        for _ in range(5):
+            answer = self.call(
+                Operation.BATCH,
+                lambda: self._http.post(
+                    "/v1/batches", content=body, headers={"Content-Type": kind, "Idempotency-Key": key}
+                ),
+                request=hashlib.sha256(body).hexdigest(),
+                idempotency_key=key,
+                items=len(given),
+            )
+            if (answer is not None and answer.status_code not in AGAIN) or self._stopping.wait(_PAUSE_S):
+                return
+
+    def delete(self, path: str) -> None:
+        """End what no invariant is about."""
+        with suppress(httpx.HTTPError):
+            self._http.delete(path)
+
     def post(self, path: str, body: dict[str, Any]) -> httpx.Response | None:
         """A call that no invariant is about; None when it failed."""
         with suppress(httpx.HTTPError):
@@ -116,6 +156,8 @@ def _told(operation: Operation, answer: httpx.Response) -> dict[str, Any]:
     said = answer.json()
     if operation in (Operation.PROMOTE, Operation.ROLLBACK):
         return {**facts, "generation": said["generation"], "version": said["active"]["sha256"]}
+    if operation is Operation.BATCH:
+        return {**facts, "batch_id": said["id"]}
     return {**facts, **_job(said)}
 
 

@@ -14,7 +14,7 @@ from tests.chaos.arena import MISSED, Act, Arena
 
 ACTIONS = ("kill9", "raise", "hang")
 _HUNG_S = 4.0  # after which an operator kills what answers nothing
-_HOSTS = {"worker": "worker", "reaper": "worker", "trainer": "trainer"}
+_HOSTS = {"worker": "worker", "reaper": "worker", "shadow": "worker", "explain": "worker", "trainer": "trainer"}
 _OFTEN = ("submit", "blob", "worker.claimed", "worker.loaded", "worker.prepared", "worker.predicted")
 _PATIENCE_S, _MOST_S, _PROVOKE_S = {"reaper": 60.0}, 20.0, 2.0
 _START_S = 60.0
@@ -126,4 +126,29 @@ def _spoil(arena: Arena, chance: random.Random, act: Act) -> None:
         arena.load.spoil(chance, "exit")
 
 
-_PROVOKE: dict[str, Provoke] = {"promote": _promote, "trainer": _train, "reaper": _lose, "worker": _spoil}
+def _judge(arena: Arena, chance: random.Random, act: Act) -> None:
+    arena.load.judge(chance)
+
+
+def _explain(arena: Arena, chance: random.Random, act: Act) -> None:
+    arena.load.explain(chance)
+
+
+def _bulk(arena: Arena, chance: random.Random, act: Act) -> None:
+    arena.load.bulk(chance)
+
+
+def _try_out(arena: Arena, chance: random.Random, act: Act) -> None:
+    arena.load.try_out(chance)
+
+
+_PROVOKE: dict[str, Provoke] = {
+    "promote": _promote,
+    "trainer": _train,
+    "reaper": _lose,
+    "worker": _spoil,
+    "judge": _judge,
+    "explain": _explain,
+    "batch": _bulk,
+    "shadow": _try_out,
+}

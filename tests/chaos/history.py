@@ -12,13 +12,24 @@ from sqlalchemy import insert, select, text
 
 from services.api.webhooks import signing
 from services.worker.claims import WORKER_LOST, Claim, Claims, failed
+from shared import judging
 from shared.db.engine import Database
-from shared.db.statements import audit, jobs
+from shared.db.statements import audit, explanations, jobs
 from shared.db.statements import claims as statements
-from shared.db.tables import Delivery, JobEvent, Version, Webhook, Worker, new_id
+from shared.db.tables import (
+    Adjudication,
+    Delivery,
+    JobEvent,
+    Result,
+    ShadowResult,
+    Version,
+    Webhook,
+    Worker,
+    new_id,
+)
 from shared.decide import calibrated
 from shared.deployments import Why, find, promote
-from shared.schemas import Card, Modality
+from shared.schemas import Basis, Card, Label, Modality, Verdict
 from shared.settings import Settings
 from tests.chaos.identity import canary, index_of, make, publish_echo, score_of
 from tests.chaos.journal import Entry, Operation
@@ -62,6 +73,10 @@ class History:
         self._answer(self._take())
         self.submit(8)
         self._retry(8)
+        self._judge(4, settled=True)
+        self._judge(7, settled=False)
+        self._explain(7)
+        self._shadow(7)
         for number in self.jobs:
             self.get(number)
         self._deliver()
@@ -138,6 +153,37 @@ class History:
         with self.database.begin() as session:
             session.execute(jobs.retry(self.hospital.tenant_id, self.jobs[number]))
         self._answer(self._take())
+
+    def _judge(self, number: int, *, settled: bool) -> None:
+        """Somebody disagrees; somebody else reads it again, or is waited for."""
+        job_id = self.jobs[number]
+        with self.database.begin() as session:
+            ada, ben = (
+                judging.Reader(self.hospital.tenant_id, self.hospital.principal_id, name) for name in ("ada", "ben")
+            )
+            decision = session.scalars(select(Result.decision).where(Result.job_id == job_id)).one()
+            label = Label.ABSENT if decision == "flagged" else Label.PRESENT
+            judging.give(session, ada, job_id, judging.Opinion(Verdict.DISAGREE, Basis.PCR, True, label))
+            if settled:
+                one = session.scalars(select(Adjudication.id).where(Adjudication.job_id == job_id)).one()
+                judging.adjudicate(session, ben, one, judging.Reading(label, Basis.RADIOLOGIST, False))
+
+    def _explain(self, number: int) -> None:
+        with self.database.begin() as session:
+            session.execute(explanations.wish(self.hospital.tenant_id, self.jobs[number]))
+            taken = session.execute(explanations.take(["chest_xray"], 60)).one()
+            score = session.scalars(select(Result.score).where(Result.job_id == taken.job_id)).one()
+            session.execute(explanations.made(taken.job_id, taken.attempts, {"score": score}))
+
+    def _shadow(self, number: int) -> None:
+        """What the version that was active before would have said."""
+        with self.database.begin() as session:
+            result = session.scalars(select(Result).where(Result.job_id == self.jobs[number])).one()
+            other = session.scalars(select(Version.id).where(Version.name == "echo-1")).one()
+            said = {"score": result.score - 0.25, "distance": 0.0, "probability": 0.5, "decision": "flagged", "ms": 1.0}
+            row = {"job_id": result.job_id, "version_id": other, "tenant_id": result.tenant_id}
+            now = datetime.now(UTC)
+            session.execute(insert(ShadowResult).values(**row, **said, answered_at=now, finished_at=now))
 
     def _promote(self) -> None:
         with self.database.begin() as session:

@@ -4,10 +4,10 @@ import itertools
 import queue
 import random
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Self
+from typing import Any, Self
 
 from shared.schemas import Modality
 from tests.chaos.client import Client
@@ -31,6 +31,8 @@ class Load:
         self.done: Counter[str] = Counter()
         self._numbers = itertools.count(1)  # one step is atomic, so every input of a run is another
         self._jobs: dict[str, queue.SimpleQueue[str]] = {name: queue.SimpleQueue() for name in HOSPITALS}
+        self._sent: dict[str, deque[Input]] = {name: deque(maxlen=50) for name in HOSPITALS}
+        self._answered: dict[str, deque[tuple[str, str]]] = {name: deque(maxlen=50) for name in HOSPITALS}
         self._threads = [
             threading.Thread(target=self._repeat, args=(*whose,), name=f"load-{whose[0]}-{whose[1]}", daemon=True)
             for whose in self._roles()
@@ -54,12 +56,12 @@ class Load:
             if thread.is_alive():
                 thread.join()
 
-    def guest(self, hospital: str) -> "closing[Client]":
+    def guest(self, hospital: str, key: str | None = None) -> "closing[Client]":
         """A client of this hospital for one thread, closed at the end of the context."""
         return closing(
             Client(
                 self.stack.settings.base_url,
-                self.stack.keys[hospital],
+                key or self.stack.keys[hospital],
                 hospital,
                 self._journal,
                 self.stopping,
@@ -82,6 +84,8 @@ class Load:
         if job is not None:
             self.done["accepted"] += 1
             self._jobs[client.tenant].put(job)
+            if not trap:
+                self._sent[client.tenant].append(given)
         if chance.random() < 0.15:
             client.submit(given, key, tries=3, **fields)
         if job is not None and chance.random() < 0.03:
@@ -98,6 +102,52 @@ class Load:
         with self.guest(HOSPITALS[0]) as client:
             client.post("/v1/training-runs", _RUN)
 
+    def judge(self, chance: random.Random) -> None:
+        """A clinician says something of a result, takes it back, or reads one that is contested; from any thread."""
+        hospital = chance.choice(HOSPITALS)
+        with self.guest(hospital, chance.choice(self.stack.readers[hospital])) as client:
+            if chance.random() < 0.4:
+                self._read_again(client, chance)
+            elif self._answered[hospital]:
+                job, decision = chance.choice(self._answered[hospital])
+                self._judge(client, chance, job, decision)
+
+    def explain(self, chance: random.Random) -> None:
+        """Ask why one result is as it is, from any thread."""
+        hospital = chance.choice(HOSPITALS)
+        with self.guest(hospital) as client:
+            if self._answered[hospital]:
+                client.get(f"/v1/jobs/{chance.choice(self._answered[hospital])[0]}/explanation")
+
+    def bulk(self, chance: random.Random) -> None:
+        """Submit a few stored inputs once more, as a batch; from any thread."""
+        hospital = chance.choice(HOSPITALS)
+        given = {one.number: one for one in chance.choices(self._sent[hospital], k=5)} if self._sent[hospital] else {}
+        if given:
+            with self.guest(hospital) as client:
+                client.bulk(list(given.values()), f"{self._seed}-batch-{next(self._numbers)}")
+
+    def try_out(self, chance: random.Random) -> None:
+        """Let another version compute what the active one has answered, from any thread."""
+        with self.guest(HOSPITALS[0]) as client:
+            client.try_out(Modality.CHEST_XRAY, chance.choice(ECHOES))
+
+    def _judge(self, client: Client, chance: random.Random, job: str, decision: str) -> None:
+        other = {"flagged": "absent", "not_flagged": "present"}.get(decision, "present")
+        verdict: dict[str, Any] = {"verdict": chance.choice(("agree", "disagree", "unsure"))}
+        if verdict["verdict"] == "disagree":
+            verdict["label"] = other
+        said = client.post(f"/v1/jobs/{job}/feedback", {**verdict, "basis": "pcr", "saw_result_first": True})
+        if said is not None and chance.random() < 0.3:
+            client.delete(f"/v1/feedback/{said.json()['id']}")
+
+    def _read_again(self, client: Client, chance: random.Random) -> None:
+        waiting = client.get("/v1/adjudications?limit=20")
+        if waiting and waiting["adjudications"]:
+            one = chance.choice(waiting["adjudications"])
+            label = chance.choice(("present", "absent", "undetermined"))
+            client.post(f"/v1/adjudications/{one['id']}/verdict", {"label": label, "basis": "radiologist"})
+
     def spoil(self, chance: random.Random, trap: str) -> None:
         """Submit one poisonous file, from any thread."""
         with self.guest(chance.choice(HOSPITALS)) as client:
@@ -106,7 +156,8 @@ class Load:
     def _roles(self) -> Sequence[tuple[str, str, Callable[[Client, random.Random], float]]]:
         each = [("submits", self._submits), ("polls", self._polls)]
         return [(name, what, role) for name in HOSPITALS for what, role in each] + [
-            (HOSPITALS[0], "operates", self._operates)
+            (HOSPITALS[0], "operates", self._operates),
+            (HOSPITALS[0], "reads", self._reads),
         ]
 
     def _repeat(self, hospital: str, what: str, role: Callable[[Client, random.Random], float]) -> None:
@@ -134,6 +185,8 @@ class Load:
             self._jobs[client.tenant].put(job)
             return 0.2 if told else 1.0
         self.done[told["status"]] += 1
+        if told["result"]:
+            self._answered[client.tenant].append((job, told["result"]["decision"]))
         return 0.0
 
     def _operates(self, client: Client, chance: random.Random) -> float:
@@ -143,4 +196,12 @@ class Load:
             client.promote(Modality.CHEST_XRAY, chance.choice(ECHOES))
         if chance.random() < 0.12:
             client.post("/v1/training-runs", _RUN)
+        if chance.random() < 0.2:
+            self.try_out(chance)
         return chance.uniform(0.5, 1.5)
+
+    def _reads(self, client: Client, chance: random.Random) -> float:
+        """What clinicians do; who they are is drawn anew each time."""
+        del client
+        chance.choices((self.judge, self.explain, self.bulk), (6, 1, 1))[0](chance)
+        return chance.uniform(0.2, 0.8)

@@ -34,6 +34,10 @@ INVARIANTS = {
     "I17": "nothing of a patient in logs, Redis, metrics",
     "I19": "leases follow the database's clock alone",
     "I20": "webhooks arrive at least once, under one id, signed",
+    "I21": "a contested result is read once more, by somebody else; its review says what stands",
+    "I22": "an explanation is of its own job's result",
+    "I23": "shadows compute the same inputs; rollups count every end once",
+    "I24": "a retraining goes with its run and its own hospital's labels",
 }
 
 

@@ -32,6 +32,7 @@ _REST_S, _PER_JOB_S, _TOLD_S = 60.0, 0.5, 240.0
 _OPEN = """
     SELECT (SELECT count(*) FROM jobs WHERE state IN ('queued', 'running'))
          + (SELECT count(*) FROM training_runs WHERE state IN ('queued', 'running'))
+         + (SELECT count(*) FROM explanations WHERE state = 'waiting' AND COALESCE(lease_until < now(), true))
 """
 _UNTOLD = "SELECT count(*) FROM deliveries WHERE state = 'waiting'"  # their pauses grow to minutes
 _STATES = "SELECT state, count(*) AS jobs FROM jobs GROUP BY 1"

@@ -44,6 +44,7 @@ SERVICES = {
 }
 ENGINES = ("postgres", "valkey")
 HOSPITALS = ("north", "south", "west")
+READERS = ("ada", "ben", "zoe")  # of each hospital
 ECHOES = tuple(f"echo-{index}" for index in range(6))
 QUICK = {"lease_s": 3.0, "heartbeat_s": 0.5, "idle_look_s": 0.3, "deployment_look_s": 0.3, "sandbox_seconds": 4.0}
 """Short times, so that a run of minutes sees many recoveries; without them the shipped ones hold."""
@@ -64,6 +65,7 @@ class Stack:
     ports: dict[str, int]
     disks: dict[str, Disk]
     keys: dict[str, str] = field(default_factory=dict)
+    readers: dict[str, list[str]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Kept:
         return self.keeper.kept[name]
@@ -146,6 +148,7 @@ def _settings(home: Path, changes: Mapping[str, Any]) -> tuple[Settings, dict[st
         trainer_threads=1,
         random_weights=True,
         promotion_gates="advise",  # a version that reads back what it was sent has no figures to judge
+        drift_every_s=1.0,
         reuse_results=False,  # every answer is computed, so that a swapped one shows
     )
     return settings.changed(**changes), {"postgres": postgres, "valkey": valkey}, ports
@@ -205,6 +208,10 @@ def _fill(made: Stack) -> None:
             tenant = people.ensure_tenant(session, hospital)
             person = people.ensure_principal(session, tenant, f"{hospital} system", tuple(Role), "system")
             made.keys[hospital] = people.issue(session, person.id, "key")
+            clinicians = [
+                people.ensure_principal(session, tenant, f"{hospital} {name}", [Role.CLINICIAN]) for name in READERS
+            ]
+            made.readers[hospital] = [people.issue(session, one.id, "key") for one in clinicians]
     data = made.settings.datasets / "coughs"
     data.mkdir(parents=True)
     (data / "index.csv").touch()

@@ -133,13 +133,50 @@ BAD_ROWS = {
     "I20 a delivery is missing": "DELETE FROM deliveries WHERE job_id = :a",
     "I20 a delivery was given up at once": "UPDATE deliveries SET state = 'dead', answer = '500' WHERE job_id = :a",
     "I20 a delivery waits for ever": "UPDATE deliveries SET state = 'waiting' WHERE job_id = :a",
+    "I21 what is contested waits for nobody": """
+        UPDATE adjudications SET state = 'withdrawn' WHERE job_id = :contested;
+        UPDATE results SET review = 'disagreed' WHERE job_id = :contested""",
+    "I21 what nobody contests waits for a reader": """
+        UPDATE feedback SET withdrawn_at = now() WHERE job_id = :contested""",
+    "I21 somebody read his own verdict again": "UPDATE adjudications SET person = 'ada' WHERE job_id = :settled",
+    "I21 the review does not say what stands": "UPDATE results SET review = NULL WHERE job_id = :settled",
+    "I21 a result is settled twice": """
+        INSERT INTO adjudications SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid()))).*
+        FROM adjudications a WHERE job_id = :settled""",
+    "I22 an explanation is of another patient's picture": """
+        UPDATE explanations SET answer = jsonb_build_object('score', (answer ->> 'score')::float8 + 2 ^ -22)""",
+    "I22 an explanation of nothing": "UPDATE explanations SET job_id = :cancelled",
+    "I22 a picture without its explanation": """
+        INSERT INTO renditions (job_id, kind, tenant_id, state, sha256)
+        SELECT j.id, 'heat', j.tenant_id, 'made', i.sha256 FROM jobs j JOIN job_inputs i ON i.job_id = j.id
+        WHERE j.id = :a""",
+    "I23 a shadow computed another patient's picture": "UPDATE shadow_results SET score = score + 2 ^ -22",
+    "I23 an end was counted twice": """
+        INSERT INTO rollups (tenant_id, width, since, modality, version_id, measure, site, device, counts)
+        SELECT tenant_id, 3600, now(), 'chest_xray', version_id, 'outcome', '', '', ARRAY[50]
+        FROM results WHERE job_id = :a""",
+    "I23 an end was not counted": """
+        UPDATE watermarks SET (ended_in, job_id) = (SELECT ended_in, id FROM jobs ORDER BY 1 DESC, 2 DESC LIMIT 1)""",
+    "I24 a retraining learnt from another hospital": """
+        INSERT INTO training_runs (id, tenant_id, principal_id, recipe, mode, seed, dataset, name, options, state)
+        SELECT id, tenant_id, principal_id, 'x', 'sound', 1, 'x', 'x', '{}', 'cancelled' FROM jobs WHERE id = :a;
+        INSERT INTO retrainings (id, tenant_id, modality, principal_id, cause, reason, plan, run_id)
+        SELECT id, gen_random_uuid(), modality, principal_id, 'asked', 'x', '{}', id FROM jobs WHERE id = :a""",
 }
 
 
 @pytest.mark.parametrize("name", BAD_ROWS)
 def test_bad_rows_are_named(history: History, undone: Undone, name: str) -> None:
     jobs = history.jobs
-    ids = {"a": jobs[1], "b": jobs[2], "cancelled": jobs[5], "dead": jobs[6], "again": jobs[8]}
+    ids = {
+        "a": jobs[1],
+        "b": jobs[2],
+        "cancelled": jobs[5],
+        "dead": jobs[6],
+        "again": jobs[8],
+        "settled": jobs[4],
+        "contested": jobs[7],
+    }
     for statement in BAD_ROWS[name].split(";"):
         prepared = text(statement)
         undone.session.execute(prepared, {key: ids[key] for key in prepared._bindparams})
@@ -170,6 +207,12 @@ def _with(operation: Operation, **changes: Any) -> Callable[[History], list[Entr
 
 
 BAD_JOURNALS = {
+    "I1 a batch lacks an item": lambda history: [
+        *history.entries,
+        replace(
+            history.entries[0], operation=Operation.BATCH, idempotency_key="b", more={"batch_id": None, "items": 2}
+        ),
+    ],
     "I1 a batch is gone": lambda history: [
         *history.entries,
         replace(history.entries[0], operation=Operation.BATCH, idempotency_key="b", more={"batch_id": "unknown"}),

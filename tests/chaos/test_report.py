@@ -38,7 +38,7 @@ def test_a_clean_run() -> None:
         "| violations of invariants | 0  | ≤ 0 | yes |",
     ):
         assert row in text
-    assert "Not reached in this run: blob.synced" in text
+    assert "Not reached in this run: batch.filled" in text
 
 
 def test_a_violation_is_named_with_its_invariant() -> None:

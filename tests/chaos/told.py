@@ -1,6 +1,6 @@
 """What clients were told, by their journal, against what the service holds: every function yields what was broken."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from tests.chaos.queries import SHOWN, Violation
 _JOBS = text(
     """
     SELECT j.id::text, t.name AS tenant, j.subject_id, i.sha256, j.state, j.batch_id IS NOT NULL AS bulk,
+           j.batch_id::text AS batch,
            EXISTS (SELECT FROM job_events e WHERE e.job_id = j.id AND e.to_state = 'cancelled') AS cancelled,
            EXISTS (SELECT FROM job_events e WHERE e.job_id = j.id AND e.cause = 'retried') AS retried
     FROM jobs j JOIN tenants t ON t.id = j.tenant_id
@@ -57,7 +58,7 @@ class Held:
 def violated(session: Session, entries: Sequence[Entry]) -> Iterator[Violation]:
     """Judge what was told by what is held."""
     held = Held.of(session, entries)
-    for judge in (accepted, stands, right_patient, right_answer, promoted, idempotent, once, refusals, audited):
+    for judge in (accepted, whole, stands, right_patient, right_answer, promoted, idempotent, once, refusals, audited):
         rows = tuple(judge(held))[:SHOWN]
         if rows:
             yield Violation(_INVARIANT[judge.__name__], (judge.__doc__ or "").strip().splitlines()[0], rows)
@@ -65,6 +66,7 @@ def violated(session: Session, entries: Sequence[Entry]) -> Iterator[Violation]:
 
 _INVARIANT = {
     "accepted": "I1",
+    "whole": "I1",
     "stands": "I2",
     "right_patient": "I4",
     "right_answer": "I4",
@@ -89,6 +91,15 @@ def accepted(held: Held) -> Iterable[Any]:
         name, names = kept.get(entry.operation, ("", ("",)))
         if entry.accepted and name not in names:
             yield entry.call, entry.operation, name
+
+
+def whole(held: Held) -> Iterable[Any]:
+    """A batch that was accepted has a job for each of its items."""
+    made = Counter(job.batch for job in held.jobs.values() if job.bulk)
+    for entry in held.of_kind(Operation.BATCH):
+        batch, items = entry.more.get("batch_id"), entry.more.get("items")
+        if items is not None and made[batch] != items:
+            yield entry.call, batch, made[batch], items
 
 
 def stands(held: Held) -> Iterable[Any]:

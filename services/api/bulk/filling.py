@@ -15,6 +15,7 @@ from services.api.gateway import Gateway
 from shared.db.statements import audit, batch_ends, batches
 from shared.db.tables import Batch
 from shared.errors import Conflict, StorageFull, ThoracleError, TooLarge, Unprocessable
+from shared.faults import fault
 from shared.storage import BlobGroup, BlobWriter
 from shared.telemetry import JOBS_ACCEPTED
 
@@ -78,6 +79,7 @@ class Filling:
             fresh, changed, known = await self._fresh(session, items)
             refused += changed
             await self._write(session, fresh, refused)
+            fault("batch.filled")
         self.receipt.made += len(fresh)
         self.receipt.known += known
         self.receipt.refused += refused

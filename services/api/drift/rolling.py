@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.drift import judging
 from shared.db.statements import rollups
+from shared.faults import fault
 from shared.settings import Settings
 
 
@@ -44,4 +45,6 @@ class Rolling:
                 return 0
             width, first = self._settings.drift_rollup_s, self._settings.drift_reference
             step = rollups.roll(mark.ended_in, mark.job_id, width=width, first=first, most=most)
-            return int((await connection.scalar(step)) or 0)
+            counted = int((await connection.scalar(step)) or 0)
+            fault("roll.counted")
+            return counted

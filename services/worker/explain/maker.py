@@ -4,7 +4,6 @@ import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -17,6 +16,7 @@ from services.worker.sandbox import Lost, Order, Ready, Refused, Sandbox
 from shared.db.engine import Database
 from shared.db.statements import explanations as statements
 from shared.errors import VersionInvalid
+from shared.faults import fault
 from shared.schemas import Modality
 from shared.settings import Settings
 from shared.storage import BlobStore
@@ -102,6 +102,7 @@ class Explanations:
 
     def _made(self, taken: Row[Any]) -> Iterator[None]:
         """The straight line; others may go first wherever it yields."""
+        fault("explain.taken")
         if taken.attempts > statements.MOST_ATTEMPTS:
             raise _NotToBe("explanation_failed")
         if taken.recalled_at is not None:
@@ -163,9 +164,10 @@ class Explanations:
         sha256 = self._store.put(taken.tenant_id, found.heat).sha256 if found.heat else None
         with self._database.begin() as session:
             answer = found.answer.model_dump(mode="json")
-            ended = statements.made(taken.job_id, taken.attempts, answer, datetime.now(UTC))
+            ended = statements.made(taken.job_id, taken.attempts, answer)
             if session.execute(ended).first() is not None and sha256 is not None:
                 session.execute(statements.drawn(taken.tenant_id, taken.job_id, sha256))
+            fault("explain.written")
 
     def _fail(self, code: str) -> None:
         assert self._taken is not None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Insert, Select, Text, TextClause, bindparam, select, text, update
+from sqlalchemy import ARRAY, Insert, Select, Text, TextClause, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import Update
@@ -68,11 +68,11 @@ def give_back(job_id: UUID, attempt: int) -> Update:
     return _own(job_id, attempt).values(attempts=attempt - 1, lease_until=None)
 
 
-def made(job_id: UUID, attempt: int, answer: dict[str, Any], at: Any) -> Update:
+def made(job_id: UUID, attempt: int, answer: dict[str, Any]) -> Update:
     """End it with an answer; no row when somebody else has it."""
     return (
         _own(job_id, attempt)
-        .values(state="made", answer=answer, made_at=at, lease_until=None)
+        .values(state="made", answer=answer, made_at=func.now(), lease_until=None)
         .returning(ResultExplanation.job_id)
     )
 

@@ -5,18 +5,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared import judging
+from shared import faults, judging
 from shared.agreement import wilson
-from shared.db.tables import Webhook, new_id
+from shared.db.engine import Database
+from shared.db.tables import Rollup, Webhook, new_id
 from shared.deployments import publish
 from shared.registry import store
 from shared.schemas import Basis, Label, Modality, Role, Verdict
 from shared.sentences import say
 from shared.settings import Settings
-from tests.integration.api.support import Api
+from tests.integration.api.support import Api, serving
 from tests.support.ended import ended, version_of
 from tests.support.rolling import looked, rolled
-from tests.support.stack import Hospital
+from tests.support.stack import Hospital, wait_for
 from tests.support.versions import tiny
 
 COUGH = Modality.COUGH
@@ -51,6 +52,18 @@ def test_an_empty_board_says_so(api: Api) -> None:
     assert (board["versions"], board["alerts"], board["sites"]) == ([], [], [])
     assert api.client(Role.AUDITOR).get("/v1/drift/series").json()["lines"] == []
     assert api.client(Role.CLINICIAN).get("/v1/drift").status_code == 403
+
+
+def test_an_error_that_nobody_expected_does_not_end_the_counting(
+    settings: Settings, database: Database, hospital: Hospital, deployed: dict[Modality, str]
+) -> None:
+    faults.arm("roll.counted:raise@1")
+    try:
+        with serving(settings.changed(drift_every_s=0.1), database) as api:
+            ended(database, hospital, version_of(database, COUGH), [{"features": WIDE}], COUGH)
+            wait_for(lambda: api.count(Rollup), 20, "counted at a later look")
+    finally:
+        faults.arm("")
 
 
 def test_the_board_holds_now_against_the_first_results(api: Api, served: Any) -> None:
