@@ -70,6 +70,7 @@ _SAID = {
 _FORMS = {
     "/jobs/{job_id}/feedback": {"said": "unsure", "basis": "pcr", "seen": "first"},
     "/second-reading/{adjudication_id}": {"label": "absent", "basis": "pcr"},
+    "/admin/webhooks/{webhook_id}": {"action": "pause"},
 }
 
 
