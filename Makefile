@@ -47,8 +47,8 @@ fix: $(DEV)/.ready ## Format and repair what can be repaired
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(DEV)/.ready ## Every test, on a real PostgreSQL and Valkey (ARGS="-k name")
-	$(BIN)/pytest $(ARGS)
+test: $(DEV)/.ready ## Every test, on a real PostgreSQL and Valkey, in two processes (ARGS="-k name"; JOBS=0: in one)
+	$(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 starter: $(DEV)/.ready ## Train the three starter versions again (DATA=folder with the development data)
 	$(WEIGHTS) $(BIN)/thoracle train --starters --data $(or $(DATA),../shared/data)

@@ -5,18 +5,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from infra.embedded import Engines
 from shared.db.engine import Database
 from shared.db.migrate import upgrade
-from shared.deployments import publish
+from shared.deployments import open_deployment, publish
 from shared.registry import store
 from shared.schemas import Modality
 from shared.settings import Settings
@@ -28,6 +29,32 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 _ROOM = 4 << 30  # bytes; the test databases of one run take far less at any time
+_LONGEST = ("tests/chaos/test_run.py", "trained", "tests/e2e")  # groups of tests that begin, so that none ends alone
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (`make test`), what shares costly things shares a process, and the longest begin."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(_group(item), len(places)))
+
+
+def _group(item: pytest.Item) -> str:
+    """Its file; all that share the trained versions are one group, and all that share the browser's site."""
+    file = item.nodeid.partition("::")[0]
+    if "trained" in getattr(item, "fixturenames", ()):
+        return "trained"
+    return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+@dataclass(frozen=True)
+class Published:
+    """A database to copy, the folder of the versions that it knows, and their sha256 by modality."""
+
+    template: str
+    versions: Path
+    addresses: dict[Modality, str]
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +70,9 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     """PostgreSQL and Valkey, started once."""
     home = _roomy(tmp_path_factory.mktemp("engines"))
     with Engines(home) as running:
-        # A hundred databases are made and dropped; no test of this server survives a power cut.
+        # A thousand databases are made and dropped; no test of this server survives a power cut.
         _admin(running, "ALTER SYSTEM SET fsync = off")
+        _admin(running, "ALTER SYSTEM SET full_page_writes = off")
         _admin(running, "SELECT pg_reload_conf()")
         yield running
     running.erase()
@@ -60,10 +88,34 @@ def template(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def published(
+    engines: Engines, template: str, tiny_versions: dict[Modality, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Published:
+    """The same with tiny versions stored, published and active."""
+    name, addresses = "template_published", {}
+    _copy(engines, template, name)
+    settings = _settings(engines, name, tmp_path_factory.mktemp("published"))
+    database = Database(settings)
+    for modality, folder in tiny_versions.items():
+        artefact = store(folder, settings.versions_dir)
+        with database.begin() as session:
+            open_deployment(session, publish(session, artefact, "test"), "test")
+        addresses[modality] = artefact.sha256
+    database.close()
+    return Published(name, settings.versions_dir, addresses)
+
+
 @pytest.fixture
-def settings(engines: Engines, template: str, tmp_path: Path) -> Iterator[Settings]:
+def settings(request: pytest.FixtureRequest, engines: Engines, tmp_path: Path) -> Iterator[Settings]:
     """Settings with a database and data folder of the test's own, and short times."""
+    published: Published | None = None
+    if "deployed" in request.fixturenames:
+        published = request.getfixturevalue("published")
+    template = published.template if published else request.getfixturevalue("template")
     with made_database(engines, template, tmp_path) as made:
+        if published:
+            shutil.copytree(published.versions, made.versions_dir)
         yield made
 
 
@@ -100,17 +152,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> "Trainings":
 
 
 @pytest.fixture
-def deployed(settings: Settings, database: Database, tiny_versions: dict[Modality, Path]) -> dict[Modality, str]:
-    """Tiny versions stored, published and active; their sha256 by modality."""
-    from shared.deployments import open_deployment
-
-    addresses = {}
-    for modality, folder in tiny_versions.items():
-        artefact = store(folder, settings.versions_dir)
-        with database.begin() as session:
-            open_deployment(session, publish(session, artefact, "test"), "test")
-        addresses[modality] = artefact.sha256
-    return addresses
+def deployed(published: Published) -> dict[Modality, str]:
+    """Tiny versions are stored, published and active in the test's database; their sha256 by modality."""
+    return dict(published.addresses)
 
 
 def _roomy(folder: Path) -> Path:
@@ -129,7 +173,7 @@ def _roomy(folder: Path) -> Path:
 def made_database(engines: Engines, template: str, folder: Path) -> Iterator[Settings]:
     """A migrated database that is dropped in the end, and the settings for it."""
     name = f"test_{secrets.token_hex(6)}"
-    _admin(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _copy(engines, template, name)
     yield _settings(engines, name, folder)
     _admin(engines, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -151,8 +195,11 @@ def _settings(engines: Engines, name: str, folder: Path) -> Settings:
     )
 
 
+def _copy(engines: Engines, template: str, name: str) -> None:
+    _admin(engines, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")  # nothing through the log
+
+
 def _admin(engines: Engines, statement: str) -> None:
-    engine = create_engine(engines.database_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+    address = make_url(engines.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement.encode())

@@ -41,7 +41,7 @@ def test_who_is_killed_is_started_again(keeper: Keeper) -> None:
     kept = _kept(keeper)
     first = kept.start()
     kept.kill()
-    wait_for(lambda: kept.life is not first and kept.life.alive, 10, "another life")
+    wait_for(lambda: kept.life is not first and kept.life.alive, 60, "another life")
     assert [(kill.process, kill.pid, kill.how) for kill in kept.kills] == [("one", first.pid, "kill -9")]
     assert not kept.crashes
 
@@ -49,7 +49,7 @@ def test_who_is_killed_is_started_again(keeper: Keeper) -> None:
 def test_an_end_that_nobody_brought_about_is_a_crash(keeper: Keeper) -> None:
     kept = _kept(keeper, "import sys, time; time.sleep(0.2); sys.exit(3)")
     kept.start()
-    wait_for(lambda: kept.crashes[3] >= 2, 10, "two crashes")
+    wait_for(lambda: kept.crashes[3] >= 2, 60, "two crashes")
     assert not kept.kills
 
 
@@ -57,7 +57,7 @@ def test_a_life_that_its_failpoint_killed_counts_as_killed(keeper: Keeper) -> No
     code = "import os, time; os.environ.get('THORACLE_FAULT') and os.kill(os.getpid(), 9); time.sleep(60)"
     kept = _kept(keeper, code)
     first = kept.start(THORACLE_FAULT="blob.kept:kill9@1")
-    wait_for(lambda: kept.life is not first and kept.life.alive, 10, "another life")
+    wait_for(lambda: kept.life is not first and kept.life.alive, 60, "another life")
     assert [(kill.pid, kill.how) for kill in kept.kills] == [(first.pid, "blob.kept")]
     assert not kept.crashes
     assert kept.armed is None
@@ -68,7 +68,7 @@ def test_sigterm_is_remembered_with_its_exit(keeper: Keeper) -> None:
     first = kept.start()
     stop = kept.terminate()
     assert (stop.name, stop.code) == ("one", -15)
-    wait_for(lambda: kept.life is not first and kept.life.alive, 10, "another life")
+    wait_for(lambda: kept.life is not first and kept.life.alive, 60, "another life")
     assert kept.stops == [stop]
 
 

@@ -44,10 +44,10 @@ def test_the_input_is_shown(clinician: Page, modality: Modality) -> None:
     if modality is not Modality.CHEST_XRAY:
         audio = clinician.locator("audio")
         expect(audio).to_be_visible()
-        wait_for(lambda: audio.evaluate("audio => audio.duration > 1"), 20, "the browser can play it")
+        wait_for(lambda: audio.evaluate("audio => audio.duration > 1"), 60, "the browser can play it")
         expect(clinician.locator("[data-length]").first).to_have_text(re.compile(r"^0 s\s*\d+\.\d s$"))
         audio.evaluate("audio => { audio.currentTime = 2 }")
-        wait_for(lambda: audio.evaluate("audio => audio.currentTime === 2"), 20, "one can go back to a sound")
+        wait_for(lambda: audio.evaluate("audio => audio.currentTime === 2"), 60, "one can go back to a sound")
 
 
 def test_dropped_sound_is_asked_about_and_script_in_a_reference_never_runs(clinician: Page) -> None:

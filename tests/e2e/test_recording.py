@@ -35,7 +35,7 @@ def record(page: Page, seconds: float) -> None:
     page.get_by_role("button", name=say("page.record.start")).click()
     meter = page.locator("#recorder meter")
     expect(meter).to_be_visible()
-    wait_for(lambda: meter.evaluate("meter => meter.value > 0.3"), 20, "the level moves")
+    wait_for(lambda: meter.evaluate("meter => meter.value > 0.3"), 60, "the level moves")
     expect(page.get_by_role("button", name=say("page.send_button"), exact=True)).to_be_disabled()
     page.wait_for_timeout(1000 * seconds)
     expect(page.get_by_role("timer")).not_to_have_text("0 s / 30 s")
@@ -47,7 +47,7 @@ def test_a_recording_is_played_back_sent_and_answered(allowed: Page, site: Site)
     record(allowed, 3)
     player = allowed.locator("#recorder audio")
     expect(player).to_be_visible()
-    wait_for(lambda: player.evaluate("audio => audio.duration > 2 && audio.duration < 30"), 20, "its length is known")
+    wait_for(lambda: player.evaluate("audio => audio.duration > 2 && audio.duration < 30"), 60, "its length is known")
     expect(allowed.locator("#recorder meter")).to_be_hidden()
     allowed.get_by_label(say("modality.cough")).check()
     allowed.get_by_role("button", name=say("page.send_button"), exact=True).click()
@@ -55,7 +55,7 @@ def test_a_recording_is_played_back_sent_and_answered(allowed: Page, site: Site)
     assert "audio/webm" in allowed.locator("main").text_content()  # type: ignore[operator]
     assert say("modality.cough") in text
     audio = allowed.locator("audio")
-    wait_for(lambda: audio.evaluate("audio => audio.duration > 2 && audio.duration < 30"), 20, "the stored one too")
+    wait_for(lambda: audio.evaluate("audio => audio.duration > 2 && audio.duration < 30"), 60, "the stored one too")
 
 
 def test_by_keyboard_and_again(allowed: Page) -> None:

@@ -90,7 +90,7 @@ def test_fifty_become_one_batch(clinician: Page, site: Site) -> None:
     send(clinician)
     clinician.wait_for_url(re.compile("/batches/"))
     expect(clinician.locator("#ended")).to_have_text(say("batch.ended", ended=50, jobs=50), timeout=60_000)
-    wait_for(lambda: clinician.locator("#live").get_attribute("data-busy") == "no", 20, "all can be read")
+    wait_for(lambda: clinician.locator("#live").get_attribute("data-busy") == "no", 60, "all can be read")
     assert inspected_in_both(clinician) == []
     with clinician.expect_download() as download:
         clinician.get_by_role("link", name=say("batch.csv")).click()

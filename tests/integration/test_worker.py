@@ -51,7 +51,7 @@ def test_kill_9_loses_and_doubles_nothing(
 ) -> None:
     ids = hospital.submit(cough(5.0), "audio/wav", Modality.COUGH, count=60)
     with worker(settings, database, tmp_path / "first.log") as first:
-        wait_for(lambda: hospital.states(ids).get("succeeded", 0) > 0, 30, "some answers")
+        wait_for(lambda: hospital.states(ids).get("succeeded", 0) > 0, 60, "some answers")
         first.kill()
         assert hospital.states(ids).get("succeeded", 0) < 60, "killed too late to mean anything"
         with worker(settings, database, tmp_path / "second.log"):
@@ -86,7 +86,7 @@ def test_sigterm_gives_back_without_charging(
 ) -> None:
     with worker(settings, database, tmp_path / "first.log") as first:
         ids = hospital.submit(cough(5.0), "audio/wav", Modality.COUGH, count=60)
-        wait_for(lambda: hospital.states(ids).get("succeeded", 0) > 0, 30, "some answers")
+        wait_for(lambda: hospital.states(ids).get("succeeded", 0) > 0, 60, "some answers")
         assert first.terminate() == 0, first.log.read_text()
     states = hospital.states(ids)
     assert states.get("running", 0) == 0
@@ -128,7 +128,7 @@ def test_a_zombie_cannot_commit(settings: Settings, database: Database, hospital
     """A worker that is frozen past its lease and thawed writes nothing over its successor's answers."""
     with worker(settings, database, tmp_path / "zombie.log") as zombie:
         ids = hospital.submit(cough(5.0), "audio/wav", Modality.COUGH, count=40)
-        wait_for(lambda: hospital.states(ids).get("running", 0) > 0, 30, "a claim")
+        wait_for(lambda: hospital.states(ids).get("running", 0) > 0, 60, "a claim")
         psutil.Process(zombie.popen.pid).suspend()
         with worker(settings, database, tmp_path / "heir.log"):
             all_end(hospital, ids, "succeeded", 60)

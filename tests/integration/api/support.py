@@ -1,5 +1,6 @@
 """A gateway on a real socket, and callers of it."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -22,6 +23,7 @@ from shared.schemas import Role
 from shared.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+TLS = httpx.create_ssl_context(trust_env=False)  # making one takes longer than many a test; all clients share it
 WAV = b"RIFF\x24\x08\x00\x00WAVEfmt " + bytes(2000)
 
 
@@ -45,14 +47,18 @@ class Api:
         """An HTTP client that signs its requests."""
         secret = key or self.key(*roles, tenant=tenant)
         client = httpx.Client(
-            base_url=self.settings.base_url, headers={"Authorization": f"Bearer {secret}"}, timeout=60, trust_env=False
+            base_url=self.settings.base_url,
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=60,
+            trust_env=False,
+            verify=TLS,
         )
         self._clients.append(client)
         return client
 
     def anonymous(self) -> httpx.Client:
         """An HTTP client without a key."""
-        client = httpx.Client(base_url=self.settings.base_url, timeout=60, trust_env=False)
+        client = httpx.Client(base_url=self.settings.base_url, timeout=60, trust_env=False, verify=TLS)
         self._clients.append(client)
         return client
 
@@ -148,37 +154,64 @@ def submitted(client: httpx.Client, body: bytes = PNG, **fields: Any) -> str:
 
 def free_port() -> int:
     """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    with _listening() as probe:
+        return _port(probe)
+
+
+class _Server(uvicorn.Server):
+    """Stops at once: uvicorn looks up every 0.1 s and waits as long for callers, who are gone when a test is over."""
+
+    def stop(self) -> None:
+        """From another thread."""
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._end.set)
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._end.wait()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)  # what was closed leaves in the loop's next round
+        await self._wait_tasks_to_complete()
+        await self.lifespan.shutdown()
 
 
 @contextlib.contextmanager
 def serving(settings: Settings, database: Database) -> Iterator[Api]:
     """The gateway in a thread of the test."""
-    settings = settings.changed(port=free_port())
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            port=settings.port,
-            access_log=False,
-            log_config=None,
-            ws="none",
-            server_header=False,
-            http=Protocol,
+    with _listening() as listening:
+        settings = settings.changed(port=_port(listening))
+        config = uvicorn.Config(
+            create_app(settings), access_log=False, log_config=None, ws="none", server_header=False, http=Protocol
         )
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    api = Api(settings, database)
-    try:
-        yield api
-    finally:
-        api.close()
-        server.should_exit = True
-        thread.join(timeout=20)
+        server, api = _Server(config), Api(settings, database)
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.002)
+        try:
+            yield api
+        finally:
+            api.close()
+            server.stop()
+            thread.join(timeout=60)
     assert not thread.is_alive()
+
+
+def _listening() -> socket.socket:
+    """On a port of this machine that was free; nobody can take it in between."""
+    return socket.create_server(("127.0.0.1", 0), backlog=2048)
+
+
+def _port(listening: socket.socket) -> int:
+    port: int = listening.getsockname()[1]
+    return port

@@ -427,7 +427,7 @@ def test_the_end_of_a_batch_is_told_once(api: Api, client: httpx.Client) -> None
     assert told(api) == []
     (last,) = client.get("/v1/jobs", params={"status": "queued"}).json()["jobs"]
     api.set_state(last["id"], "dead", finished_at=func.now(), code="x")
-    wait_for(lambda: told(api), 20, "the batch is told")
+    wait_for(lambda: told(api), 60, "the batch is told")
     assert told(api) == [("batch.finished", UUID(batch), None)]
     assert client.post(f"/v1/batches/{batch}/retry").status_code == 202
     client.delete(f"/v1/batches/{batch}")
@@ -441,10 +441,10 @@ def test_a_batch_that_is_being_filled_has_not_ended(api: Api, client: httpx.Clie
     api.execute("UPDATE batches SET look_at = now() + interval '1 hour'")  # as a request does that goes on
     (job,) = client.get("/v1/jobs").json()["jobs"]
     api.finish(job["id"])
-    wait_for(lambda: client.get(f"/v1/batches/{batch}").json()["done"], 20, "it can be read")
+    wait_for(lambda: client.get(f"/v1/batches/{batch}").json()["done"], 60, "it can be read")
     assert told(api) == []
     looked(api, batch)
-    wait_for(lambda: told(api), 20, "the batch is told")
+    wait_for(lambda: told(api), 60, "the batch is told")
 
 
 def hook(api: Api) -> None:
@@ -460,7 +460,7 @@ def looked(api: Api, batch: str) -> None:
     """Somebody has looked at this batch now, or it needs no look any more."""
     api.execute("UPDATE batches SET look_at = now() - interval '1 second' WHERE id = :b", b=batch)
     after = (Batch.look_at > func.now()) | Batch.finished_at.is_not(None)
-    wait_for(lambda: api.count(Batch, Batch.id == UUID(batch), after), 20, "a look")
+    wait_for(lambda: api.count(Batch, Batch.id == UUID(batch), after), 60, "a look")
 
 
 def told(api: Api) -> list[tuple[str, UUID | None, UUID | None]]:

@@ -122,7 +122,7 @@ def test_a_cut_off_upload_leaves_nothing(api: Api) -> None:
             connection.sendall(head.encode() + PNG + bytes(sent))
     from tests.support.stack import wait_for
 
-    wait_for(lambda: api.blobs() == [], 10, "half-written files are gone")
+    wait_for(lambda: api.blobs() == [], 60, "half-written files are gone")
     assert api.count(Job) == 0
 
 

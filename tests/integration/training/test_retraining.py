@@ -86,7 +86,7 @@ def judged(place: Place, count: int, **fields: Any) -> None:
 
 def trained(api: Api, admin: httpx.Client) -> dict[str, Any]:
     """The newest retraining, once its run has ended."""
-    wait_for(lambda: admin.get("/v1/retrainings").json()["retrainings"][0]["run"]["finished_at"], 30, "it is trained")
+    wait_for(lambda: admin.get("/v1/retrainings").json()["retrainings"][0]["run"]["finished_at"], 60, "it is trained")
     found: dict[str, Any] = admin.get("/v1/retrainings").json()["retrainings"][0]
     return found
 

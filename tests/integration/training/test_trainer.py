@@ -95,7 +95,7 @@ def row(database: Database) -> Callable[[UUID], TrainingRun]:
 
 
 def until(row: Callable[[UUID], TrainingRun], run: UUID, state: str) -> TrainingRun:
-    wait_for(lambda: row(run).state == state, 20, f"the run is {state}")
+    wait_for(lambda: row(run).state == state, 60, f"the run is {state}")
     return row(run)
 
 
@@ -110,7 +110,7 @@ def test_a_run_is_trained_told_about_and_published(
     run = start(options={"epochs": 7, "folds": 2})
     trainer.ring()
     assert learning.began.wait(20)
-    wait_for(lambda: count(database, TrainingPoint) > 2, 20, "points")
+    wait_for(lambda: count(database, TrainingPoint) > 2, 60, "points")
     during = row(run)
     assert (during.state, during.stage, during.total, during.seconds_left) == ("running", "fold 1/2", 1000, 9.0)
     learning.finish.set()
@@ -131,7 +131,7 @@ def test_a_run_is_trained_told_about_and_published(
     assert ended.figures["auroc"] == version.card["metrics"]["auroc"]
     assert [point.position for point in points] == list(range(1, len(points) + 1))
     assert (points[1].epoch, points[1].tp, points[1].fn, points[1].accuracy) == (2, 3, 2, 0.7)
-    wait_for(lambda: not list(settings.runs_dir.iterdir()), 20, "the run's folder is gone")
+    wait_for(lambda: not list(settings.runs_dir.iterdir()), 60, "the run's folder is gone")
 
 
 def test_what_can_be_trained_is_reported(database: Database, settings: Settings, trainer: Any) -> None:
@@ -162,7 +162,7 @@ def test_a_cancelled_run_stops_and_publishes_nothing(
     assert learning.began.wait(20)
     with database.begin() as session:
         assert session.execute(training.cancel(hospital.tenant_id, run)).all()
-    wait_for(lambda: trainer.holding is None, 20, "the training has stopped")
+    wait_for(lambda: trainer.holding is None, 60, "the training has stopped")
     assert not learning.finish.is_set(), "it stopped by itself"
     assert (row(run).state, count(database, Version)) == ("cancelled", 0)
 
@@ -177,7 +177,7 @@ def test_who_lost_the_run_at_its_end_publishes_nothing(
     held = trainer.holding
     held.fence -= 1  # another one has claimed it since
     learning.finish.set()
-    wait_for(lambda: trainer.holding is None, 20, "the training has stopped")
+    wait_for(lambda: trainer.holding is None, 60, "the training has stopped")
     assert (row(run).state, row(run).version_id, count(database, Version)) == ("running", None, 0)
 
 
