@@ -89,7 +89,7 @@ def template(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def published(
+def published_template(
     engines: Engines, template: str, tiny_versions: dict[Modality, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Published:
     """The same with tiny versions stored, published and active."""
@@ -111,7 +111,7 @@ def settings(request: pytest.FixtureRequest, engines: Engines, tmp_path: Path) -
     """Settings with a database and data folder of the test's own, and short times."""
     published: Published | None = None
     if "deployed" in request.fixturenames:
-        published = request.getfixturevalue("published")
+        published = request.getfixturevalue("published_template")
     template = published.template if published else request.getfixturevalue("template")
     with made_database(engines, template, tmp_path) as made:
         if published:
@@ -152,9 +152,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> "Trainings":
 
 
 @pytest.fixture
-def deployed(published: Published) -> dict[Modality, str]:
+def deployed(published_template: Published) -> dict[Modality, str]:
     """Tiny versions are stored, published and active in the test's database; their sha256 by modality."""
-    return dict(published.addresses)
+    return dict(published_template.addresses)
 
 
 def _roomy(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from infra.embedded import Engines
 from shared.db.engine import Database
@@ -19,6 +19,7 @@ from shared.deployments import open_deployment, publish
 from shared.registry import store
 from shared.schemas import Modality, Role
 from shared.settings import Settings
+from tests.e2e.support import sign_in
 from tests.support.stack import process, wait_for, worker
 
 FLAGS = [
@@ -30,6 +31,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+expect.set_options(timeout=60_000)  # a machine may be busy with other things
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh profile in a tablet's size."""
     context = browser.new_context(viewport={"width": 1180, "height": 820}, locale="en-GB")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 
@@ -126,6 +129,12 @@ def clinician(page: Page, site: Site) -> Page:
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(site.base + "/")
     return page
+
+
+@pytest.fixture
+def admin(page: Page, site: Site) -> Page:
+    """A tab in which an administrator is signed in, on the start page."""
+    return sign_in(page, site, Role.ADMIN)
 
 
 def find_chromium() -> str | None:

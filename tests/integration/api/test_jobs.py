@@ -1,24 +1,15 @@
-"""Looking at jobs, waiting for them, listing, cancelling, trying again."""
+"""Looking at jobs, listing, cancelling, trying again."""
 
-import threading
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
 
 from shared.db.tables import Job
 from shared.schemas import Modality, Role
-from tests.integration.api.support import PNG, WAV, Api, submit, submitted
-
-
-def later(seconds: float, act: Any) -> threading.Thread:
-    """Do something in a moment."""
-    thread = threading.Timer(seconds, act)
-    thread.start()
-    return thread
+from tests.integration.api.support import WAV, Api, submitted
 
 
 def test_a_result_says_everything(api: Api, client: httpx.Client, deployed: dict[Modality, str]) -> None:
@@ -95,60 +86,6 @@ def test_what_is_known_already_is_not_sent_again(api: Api, client: httpx.Client)
     assert changed.headers["ETag"] != etag
 
 
-def test_waiting_ends_with_the_job(api: Api, client: httpx.Client) -> None:
-    job = submitted(client)
-    later(0.5, lambda: api.finish(job))
-    response = client.get(f"/v1/jobs/{job}", headers={"Prefer": "respond-async, wait=20"})
-    assert response.json()["status"] == "succeeded"
-    assert response.headers["Preference-Applied"] == "wait=20"
-
-
-def test_waiting_ends_with_the_time(api: Api, client: httpx.Client) -> None:
-    response = submit(client, headers={"Prefer": "wait=1"})
-    assert (response.status_code, response.json()["status"]) == (202, "queued")
-    api.settings.__dict__["max_wait_s"] = 1
-    capped = client.get(f"/v1/jobs/{response.json()['id']}", headers={"Prefer": "wait=600"})
-    assert capped.headers["Preference-Applied"] == "wait=1"
-
-
-def test_one_call_for_an_answer(api: Api, client: httpx.Client) -> None:
-    def answer() -> None:
-        with api.database.begin() as session:
-            found = session.query(Job.id).scalar()
-        api.finish(str(found))
-
-    later(0.7, answer)
-    response = submit(client, headers={"Prefer": "wait=20"})
-    assert (response.status_code, response.json()["status"]) == (200, "succeeded")
-    assert response.json()["result"]["decision"] == "flagged"
-
-
-def test_a_hundred_may_wait_and_liveness_stays_quick(api: Api, client: httpx.Client) -> None:
-    job, answers = submitted(client), []
-    key = client.headers["Authorization"]
-
-    def wait() -> None:
-        with httpx.Client(base_url=api.settings.base_url, timeout=60, trust_env=False, verify=False) as own:
-            own.headers["Authorization"] = key
-            answers.append(own.get(f"/v1/jobs/{job}", headers={"Prefer": "wait=25"}).json()["status"])
-
-    threads = [threading.Thread(target=wait) for _ in range(100)]
-    for thread in threads:
-        thread.start()
-    time.sleep(3)
-    assert client.get("/health/live").status_code == 200
-    assert answers == []  # nobody was turned away to answer it
-    api.finish(job)
-    for thread in threads:
-        thread.join(timeout=30)
-    assert answers == ["succeeded"] * 100
-
-
-def test_waiting_for_a_job_that_is_not_there_does_not_wait(client: httpx.Client) -> None:
-    none = client.get(f"/v1/jobs/{uuid4()}", headers={"Prefer": "wait=20"}, timeout=15)
-    assert none.status_code == 404
-
-
 def test_the_place_in_the_queue(api: Api, client: httpx.Client) -> None:
     jobs = [submitted(client, priority="routine") for _ in range(3)]
     urgent = submitted(client, priority="stat")
@@ -162,9 +99,6 @@ def test_the_place_in_the_queue(api: Api, client: httpx.Client) -> None:
     away = datetime.fromisoformat(last.json()["estimated_at"]) - datetime.now(UTC)
     assert timedelta(seconds=35) < away < timedelta(seconds=45)  # the fourth, at six a minute
     assert last.headers["Retry-After"] == "30"
-
-
-# --- lists ----------------------------------------------------------------------------------------------------------
 
 
 def test_pages_hold_every_job_once(client: httpx.Client) -> None:
@@ -230,9 +164,6 @@ def test_a_list_leaves_an_audit_row_for_each_job_it_showed(api: Api, client: htt
     assert all("job.list" in api.actions(job) for job in jobs)
 
 
-# --- changes --------------------------------------------------------------------------------------------------------
-
-
 def test_cancel_what_waits_and_what_runs(api: Api, client: httpx.Client) -> None:
     waits, runs = submitted(client), submitted(client)
     api.start(runs)
@@ -265,58 +196,3 @@ def test_a_missed_deadline_is_forgotten_when_somebody_tries_again(api: Api, clie
     client.post(f"/v1/jobs/{job}/retry")
     with api.database.begin() as session:
         assert session.get_one(Job, UUID(job)).not_after is None
-
-
-# --- inputs, pictures, studies --------------------------------------------------------------------------------------
-
-
-def test_the_input_comes_back_as_it_was(api: Api, client: httpx.Client) -> None:
-    job = submitted(client, PNG + bytes(700_000))
-    response = client.get(f"/v1/jobs/{job}/input")
-    assert response.content == PNG + bytes(700_000)
-    assert response.headers["Content-Type"] == "image/png"
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert response.headers["Content-Disposition"] == f'attachment; filename="{job}.png"'
-    assert client.get(f"/v1/jobs/{job}/input", headers={"If-None-Match": response.headers["ETag"]}).status_code == 304
-    assert "input.read" in api.actions(job)
-
-
-def test_an_altered_input_is_not_served(api: Api, client: httpx.Client) -> None:
-    job = submitted(client)
-    (file,) = [path for path in api.settings.blob_dir.rglob("*") if path.is_file()]
-    file.write_bytes(b"something else")
-    response = client.get(f"/v1/jobs/{job}/input")
-    assert (response.status_code, response.json()["code"]) == (500, "integrity")
-
-
-def test_a_picture_is_wished_for_then_served(api: Api, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.api.routes.inputs._LOOKS", 2)
-    job = submitted(client, PNG)
-    address = f"/v1/jobs/{job}/renditions/picture"
-    waiting = client.get(address)
-    assert (waiting.status_code, waiting.headers["Retry-After"]) == (202, "1")
-    assert client.get(address.replace("picture", "waveform")).status_code == 404
-    assert client.get(address.replace("picture", "film")).status_code == 404
-    sha256 = client.get(f"/v1/jobs/{job}").json()["input"]["sha256"]
-    api.execute("UPDATE renditions SET state = 'made', sha256 = :sha256", sha256=sha256)
-    made = client.get(address)
-    assert (made.status_code, made.headers["Content-Type"], made.content) == (200, "image/png", PNG)
-    api.execute("UPDATE renditions SET state = 'failed'")
-    failed = client.get(address)
-    assert (failed.status_code, failed.json()["code"]) == (404, "rendition_failed")
-
-
-def test_a_study_by_either_id(api: Api, client: httpx.Client) -> None:
-    jobs = [submitted(client, WAV, modality=modality, study_id="1.2.840.7") for modality in ("cough", "lung_sound")]
-    study = client.get("/v1/studies/1.2.840.7").json()
-    assert [job["id"] for job in study["jobs"]] == jobs
-    assert client.get(f"/v1/studies/{study['id']}").json() == study
-    assert "study.read" in api.actions(study["id"])
-    assert "probability" not in study
-
-
-def test_times_carry_their_zone(client: httpx.Client) -> None:
-    job = submitted(client, acquired_at="2026-01-31T12:00:00+02:00")
-    body = client.get(f"/v1/jobs/{job}").json()
-    assert datetime.fromisoformat(body["acquired_at"]) == datetime(2026, 1, 31, 10, tzinfo=UTC)
-    assert datetime.fromisoformat(body["created_at"]).tzinfo is not None
