@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from infra.embedded import Engines
+from shared.db import engine
 from shared.db.engine import Database
 from shared.db.migrate import upgrade
 from shared.deployments import open_deployment, publish
@@ -63,6 +64,14 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip("the development data (../shared/data) is not beside this clone")
     return DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> Iterator[None]:
+    """A machine that stands still for seconds is no database that is away: connecting may take long in a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(engine._CONNECT, "connect_timeout", 30)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def test_roles_end_where_they_should(page: Page, site: Site) -> None:
     sign_in(page, site, Role.AUDITOR)
     for place in page.locator("nav.admin a").all():
         address = str(place.get_attribute("href"))
-        with httpx.Client(cookies={c["name"]: c["value"] for c in page.context.cookies()}) as client:  # type: ignore[typeddict-item]
+        with httpx.Client(cookies={c["name"]: c["value"] for c in page.context.cookies()}, timeout=60) as client:  # type: ignore[typeddict-item]
             answered = client.get(site.base + address)
             refused = client.post(f"{site.base}{address}", headers={"Origin": site.base})
         assert answered.status_code == 200, address

@@ -49,7 +49,9 @@ def test_the_browsers_language_and_no_script(browser: Browser, site: Site) -> No
 
 def test_programs_get_english_unless_they_ask(site: Site) -> None:
     said = {
-        wish: httpx.get(f"{site.base}/v1/me", headers={"Accept-Language": wish} if wish else {}).json()["detail"]
+        wish: httpx.get(f"{site.base}/v1/me", headers={"Accept-Language": wish} if wish else {}, timeout=60).json()[
+            "detail"
+        ]
         for wish in ("", "de, fr;q=0.5", "en, zh", "zh-CN,zh;q=0.9,en;q=0.8", "en;q=0.5, zh;q=0.7", "zh;q=x")
     }
     english, other = say("unauthenticated"), chinese("unauthenticated")
@@ -62,14 +64,14 @@ def test_programs_get_english_unless_they_ask(site: Site) -> None:
 )
 def test_the_switch_leads_back_to_a_page_of_ours(site: Site, open_: str, back: str) -> None:
     headers = {"Origin": site.base, "Referer": open_ if "//" in open_ else site.base + open_}
-    answer = httpx.post(f"{site.base}/language", data={"language": "zh"}, headers=headers)
+    answer = httpx.post(f"{site.base}/language", data={"language": "zh"}, headers=headers, timeout=60)
     assert answer.status_code == 303
     assert answer.headers["location"] == back
 
 
 def test_another_site_cannot_switch(site: Site) -> None:
     answer = httpx.post(
-        f"{site.base}/language", data={"language": "zh"}, headers={"Origin": "https://elsewhere.example"}
+        f"{site.base}/language", data={"language": "zh"}, headers={"Origin": "https://elsewhere.example"}, timeout=60
     )
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers

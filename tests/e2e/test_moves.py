@@ -89,7 +89,7 @@ def decide(page: Page, action: str, reason: str, override: str = "") -> None:
 def names(site: Site, modality: str) -> dict[str, str | None]:
     """The names in the pointers, over HTTP."""
     headers = {"Authorization": f"Bearer {site.issue('key', Role.ADMIN)}"}
-    found = httpx.get(f"{site.base}/v1/deployments/{modality}", headers=headers).json()
+    found = httpx.get(f"{site.base}/v1/deployments/{modality}", headers=headers, timeout=60).json()
     return {name: found[name] and found[name]["name"] for name in ("active", "previous", "canary", "shadow")}
 
 
@@ -151,7 +151,7 @@ def test_somebody_who_was_faster_is_told_of(admin: Page, site: Site, published: 
     admin.goto(f"{place}/shadow?version={other}")
     headers = {"Authorization": f"Bearer {site.issue('key', Role.ADMIN)}", "If-Match": '"1"', "Prefer": "wait=20"}
     faster = {"version": other, "reason": "I was faster", "share": 0.2}
-    done = httpx.put(f"{site.base}/v1/deployments/lung_sound/canary", json=faster, headers=headers, timeout=30)
+    done = httpx.put(f"{site.base}/v1/deployments/lung_sound/canary", json=faster, headers=headers, timeout=60)
     assert done.status_code == 200
     other_tab = admin.context.new_page()
     other_tab.goto(place)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 def test_a_link_works_once_and_looking_at_it_does_not_use_it_up(page: Page, site: Site) -> None:
     link = site.link(Role.CLINICIAN)
     for _ in range(2):
-        assert httpx.get(link).status_code == 200
+        assert httpx.get(link, timeout=60).status_code == 200
     page.goto(link)
     page.get_by_role("button", name=say("page.sign_in")).click()
     page.wait_for_url(site.base + "/")
@@ -72,7 +72,7 @@ def test_another_hospital_sees_nothing(clinician: Page, site: Site) -> None:
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-in/thl_x", "/nowhere"])
 def test_every_page_is_strict(site: Site, path: str) -> None:
-    answer = httpx.get(site.base + path, headers={"Accept": "text/html"})
+    answer = httpx.get(site.base + path, headers={"Accept": "text/html"}, timeout=60)
     assert answer.headers["content-security-policy"] == CSP
     assert answer.headers["cache-control"] == "no-store"
     assert "style=" not in answer.text
@@ -86,21 +86,22 @@ def test_signing_in_never_leads_elsewhere(site: Site, target: str) -> None:
         f"{site.base}/sign-in",
         data={"key": site.issue("key", Role.CLINICIAN), "next": target},
         headers={"Origin": site.base},
+        timeout=60,
     )
     assert answer.status_code == 303
     assert answer.headers["location"] == "/"
 
 
 def test_another_site_cannot_act(site: Site) -> None:
-    with httpx.Client(base_url=site.base) as session:
+    with httpx.Client(base_url=site.base, timeout=60) as session:
         session.post("/sign-in", data={"key": site.issue("key", Role.CLINICIAN)}, headers={"Origin": site.base})
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}, {}):
             assert session.post("/samples", data={"modality": "cough"}, headers=headers).status_code == 403
 
 
 def test_problems_are_pages_for_people_and_json_for_programs(site: Site) -> None:
-    person = httpx.get(f"{site.base}/nowhere", headers={"Accept": "text/html"})
-    program = httpx.get(f"{site.base}/nowhere", headers={"Accept": "application/json"})
+    person = httpx.get(f"{site.base}/nowhere", headers={"Accept": "text/html"}, timeout=60)
+    program = httpx.get(f"{site.base}/nowhere", headers={"Accept": "application/json"}, timeout=60)
     assert person.status_code == program.status_code == 404
     assert person.headers["content-type"].startswith("text/html")
     assert program.headers["content-type"] == "application/problem+json"

@@ -89,7 +89,7 @@ def test_jobs_are_filtered_written_as_a_row_and_run_again(machine: Machine, tmp_
 
 
 def test_pointers_are_listed_moved_and_moved_back(machine: Machine, tmp_path: Path) -> None:
-    deployment = httpx.get(f"{_url(machine)}/v1/deployments/cough", headers=_auth(machine)).json()
+    deployment = httpx.get(f"{_url(machine)}/v1/deployments/cough", headers=_auth(machine), timeout=60).json()
     before, name = deployment["generation"], deployment["active"]["name"]
     problem = machine.run("promote", deployment["active"]["sha256"][:12], "--reason", "once more", code=1).stderr
     assert "active already" in problem
@@ -107,16 +107,16 @@ def test_keys_are_made_used_listed_and_revoked(machine: Machine) -> None:
     made = machine.answer("keys", "create", "ward 7", "--role", "clinician", "--tenant", "north")
     assert made["kind"] == "person"  # who may judge; a system's verdict would be refused
     headers = {"Authorization": f"Bearer {made['key']}"}
-    assert httpx.get(f"{_url(machine)}/v1/me", headers=headers).json()["name"] == "ward 7"
+    assert httpx.get(f"{_url(machine)}/v1/me", headers=headers, timeout=60).json()["name"] == "ward 7"
     (key,) = [key for key in machine.answer("keys", "list")["keys"] if key["name"] == "ward 7"]
     assert made["key"] not in json.dumps(key)
     machine.run("keys", "revoke", key["id"])
-    assert httpx.get(f"{_url(machine)}/v1/me", headers=headers).status_code == 401
+    assert httpx.get(f"{_url(machine)}/v1/me", headers=headers, timeout=60).status_code == 401
     assert "no more than its holder" in machine.run(
         "keys", "create", "ward 7", "--role", "admin", "--tenant", "north", code=1
     ).stderr.replace("\n", " ")
     link = machine.answer("keys", "link", "ann", "--role", "clinician")["link"]
-    assert httpx.get(link).status_code == 200
+    assert httpx.get(link, timeout=60).status_code == 200
 
 
 def test_a_version_is_published_and_promoted(machine: Machine, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_nothing_outlives_a_killed_owner_and_the_next_one_starts(empty: Machine)
     up.communicate()
     assert wait_until(lambda: not any(_runs(process) for process in processes), 45)
     empty.up()
-    assert httpx.get(f"{_url(empty)}/health/ready").status_code == 200
+    assert httpx.get(f"{_url(empty)}/health/ready", timeout=60).status_code == 200
 
 
 def test_nobody_there_is_said_clearly(tmp_path: Path) -> None:

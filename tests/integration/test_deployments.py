@@ -72,7 +72,7 @@ def test_a_running_worker_follows(
 ) -> None:
     def answered_by() -> str:
         (job_id,) = hospital.submit(cough(), "audio/wav", Modality.COUGH)
-        all_end(hospital, [job_id], "succeeded", 20)
+        all_end(hospital, [job_id], "succeeded", 60)
         with database.begin() as session:
             return session.get_one(Version, session.get_one(Result, job_id).version_id).name
 
@@ -111,7 +111,7 @@ def test_a_requested_version_answers(
     (pinned,) = hospital.submit(cough(), "audio/wav", Modality.COUGH, requested_id=candidate.id)
     (free,) = hospital.submit(cough(), "audio/wav", Modality.COUGH)
     with worker(settings, database, tmp_path / "worker.log"):
-        all_end(hospital, [pinned, free], "succeeded", 20)
+        all_end(hospital, [pinned, free], "succeeded", 60)
     with database.begin() as session:
         assert session.get_one(Result, pinned).version_id == candidate.id
         active = session.scalars(select(Deployment.active_id).where(Deployment.modality == "cough")).one()
@@ -127,9 +127,9 @@ def test_jobs_wait_for_a_modality_whose_version_was_recalled(
     (waiting,) = hospital.submit(cough(), "audio/wav", Modality.COUGH)
     (pinned,) = hospital.submit(cough(), "audio/wav", Modality.COUGH, requested_id=candidate.id)
     with worker(settings, database, tmp_path / "worker.log"):
-        all_end(hospital, [pinned], "succeeded", 20)
+        all_end(hospital, [pinned], "succeeded", 60)
         assert hospital.job(waiting).state == "queued"
         with database.begin() as session:
             version = session.get_one(Version, candidate.id)
             promote(session, version, find(session, "cough").generation, Why("test", "the next one"))
-        all_end(hospital, [waiting], "succeeded", 20)
+        all_end(hospital, [waiting], "succeeded", 60)

@@ -81,7 +81,7 @@ class Watched:
 def worker(settings: Settings, database: Database, request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Claims and groups of two, or what the test says."""
     sizes = getattr(request, "param", {})
-    bench = Bench(settings.changed(**{"claim_size": 2, "group_size": 2, **sizes}), database)
+    bench = Bench(settings.changed(**{"claim_size": 2, "group_size": 2, "lease_s": 60.0, **sizes}), database)
     yield bench
     bench.engine.close(10)
     bench.sandbox.close()
@@ -114,7 +114,7 @@ def test_a_group_is_committed_while_the_next_is_predicted(
 
     def late(*arguments: Any) -> Any:
         if len(overlapped) < 2:
-            overlapped.append(begun[len(overlapped) + 1].wait(20))
+            overlapped.append(begun[len(overlapped) + 1].wait(60))
         return write(*arguments)
 
     monkeypatch.setattr(worker.engine._claims, "_write", late)

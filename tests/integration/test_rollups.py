@@ -133,7 +133,7 @@ def test_a_kill_between_counts_nothing_twice_and_loses_nothing(
         child.stdout.readline()
         time.sleep(moment)
         child.send_signal(signal.SIGKILL)
-        child.wait(timeout=10)
+        child.wait(timeout=60)
         child.stdout.close()
     rolled(settings)
     assert counts(database) == counts(database, width=3600) == [400, 0, 0, 0, 0]

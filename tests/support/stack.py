@@ -42,7 +42,7 @@ def wait_for(check: Callable[[], Any], seconds: float, what: str) -> Any:
     while time.monotonic() < deadline:
         if value := check():
             return value
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise AssertionError(f"after {seconds} s still not: {what}")
 
 
@@ -56,9 +56,9 @@ class Process:
     def kill(self) -> None:
         """kill -9, and reap."""
         self.popen.kill()
-        self.popen.wait(timeout=10)
+        self.popen.wait(timeout=60)
 
-    def terminate(self, timeout: float = 30) -> int:
+    def terminate(self, timeout: float = 60) -> int:
         """SIGTERM, and the exit code."""
         self.popen.send_signal(signal.SIGTERM)
         return self.popen.wait(timeout=timeout)

@@ -15,6 +15,7 @@ import uvicorn
 from sqlalchemy import func, insert, select, text, update
 
 from services.api.app import create_app
+from services.api.gateway import Gateway
 from services.api.protocol import Protocol
 from shared.db import people
 from shared.db.engine import Database
@@ -33,6 +34,7 @@ class Api:
 
     settings: Settings
     database: Database
+    gateway: Gateway | None = None  # where it runs in this process
     _clients: list[httpx.Client] = field(default_factory=list)
 
     def key(self, *roles: Role, tenant: str = "north", name: str = "", scopes: tuple[Role, ...] = ()) -> str:
@@ -116,6 +118,11 @@ class Api:
         with self.database.begin() as session:
             return session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
 
+    def waiting(self) -> int:
+        """Requests that wait for the end of a job."""
+        assert self.gateway is not None
+        return sum(len(events) for events in list(self.gateway.watcher._waiting.values()))
+
     def actions(self, object_id: str | None = None) -> list[str]:
         """What the audit log remembers, in order."""
         query = select(AuditEvent.action).order_by(AuditEvent.id)
@@ -189,10 +196,9 @@ def serving(settings: Settings, database: Database) -> Iterator[Api]:
     """The gateway in a thread of the test."""
     with _listening() as listening:
         settings = settings.changed(port=_port(listening))
-        config = uvicorn.Config(
-            create_app(settings), access_log=False, log_config=None, ws="none", server_header=False, http=Protocol
-        )
-        server, api = _Server(config), Api(settings, database)
+        app = create_app(settings)
+        config = uvicorn.Config(app, access_log=False, log_config=None, ws="none", server_header=False, http=Protocol)
+        server, api = _Server(config), Api(settings, database, app.state.gateway)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         while not server.started:

@@ -15,7 +15,7 @@ from shared.db.tables import Job
 from shared.schemas import Modality, Role
 from shared.settings import Settings
 from tests.integration.api.support import Api, submitted
-from tests.support.stack import Hospital
+from tests.support.stack import Hospital, wait_for
 
 MANY = 300
 
@@ -32,10 +32,10 @@ def test_all_are_answered_when_their_jobs_end_together(settings: Settings, api: 
         limits = httpx.Limits(max_connections=None)
         address, headers = api.settings.base_url, {"Authorization": client.headers["Authorization"]}
         async with httpx.AsyncClient(
-            base_url=address, headers=headers, limits=limits, timeout=60, trust_env=False
+            base_url=address, headers=headers, limits=limits, timeout=120, trust_env=False
         ) as waiters:
             asks = [asyncio.create_task(poll(waiters, job)) for job in jobs]
-            await asyncio.sleep(1)
+            await asyncio.to_thread(wait_for, lambda: api.waiting() == MANY, 60, "all wait")
             ended = "UPDATE jobs SET state = 'failed', code = 'deadline', finished_at = now()"
             await asyncio.to_thread(api.execute, ended)
             return await asyncio.gather(*asks)

@@ -82,10 +82,10 @@ def test_a_recall_does_not_wait_for_an_approval_that_waits_for_it(
         held = session.execute(update(Version).where(Version.id == version.id).values(recalled_at=func.now()))
         assert held.rowcount == 1  # as a recall begins
         approving.start()
-        wait_for(lambda: _waits_for_a_lock(api), 10, "the approval at the version's row")
+        wait_for(lambda: _waits_for_a_lock(api), 60, "the approval at the version's row")
         session.execute(text("SET LOCAL lock_timeout = '3s'"))
         session.execute(select(Deployment).where(Deployment.id == deployment.id).with_for_update())
-    approving.join(timeout=20)
+    approving.join(timeout=60)
     assert (answers[0].status_code, answers[0].json()["code"]) == (409, "version_recalled")
 
 

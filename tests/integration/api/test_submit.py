@@ -10,7 +10,7 @@ import pytest
 
 from shared.db.tables import IdempotencyKey, Job, JobInput, Study
 from shared.schemas import Modality, Role
-from tests.integration.api.support import PNG, WAV, Api, submit, submitted
+from tests.integration.api.support import PNG, TLS, WAV, Api, submit, submitted
 
 
 def test_an_upload_becomes_a_committed_job(api: Api, client: httpx.Client) -> None:
@@ -179,7 +179,11 @@ def test_fifty_parallel_posts_with_one_key_make_one_job(api: Api) -> None:
 
     def post(_: int) -> httpx.Response:
         with httpx.Client(
-            base_url=api.settings.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False
+            base_url=api.settings.base_url,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=60,
+            trust_env=False,
+            verify=TLS,
         ) as own:
             # As callers do: after a 503 the same key again. Fifty at once may find the database slow to connect.
             answers = (submit(own, headers=headers, client_ref="R-1") for _ in range(10))

@@ -109,7 +109,7 @@ def test_a_run_is_trained_told_about_and_published(
 ) -> None:
     run = start(options={"epochs": 7, "folds": 2})
     trainer.ring()
-    assert learning.began.wait(20)
+    assert learning.began.wait(60)
     wait_for(lambda: count(database, TrainingPoint) > 2, 60, "points")
     during = row(run)
     assert (during.state, during.stage, during.total, during.seconds_left) == ("running", "fold 1/2", 1000, 9.0)
@@ -148,7 +148,7 @@ def test_what_can_be_trained_is_reported(database: Database, settings: Settings,
 def test_only_runs_that_can_be_done_here_are_taken(trainer: Any, learning: Training, start: Any, row: Any) -> None:
     elsewhere, unknown, here = start(dataset="south"), start(recipe="cough/none"), start()
     trainer.ring()
-    assert learning.began.wait(20)
+    assert learning.began.wait(60)
     assert [row(run).state for run in (elsewhere, unknown, here)] == ["queued", "queued", "running"]
     learning.finish.set()
     until(row, here, "succeeded")
@@ -159,7 +159,7 @@ def test_a_cancelled_run_stops_and_publishes_nothing(
 ) -> None:
     run = start()
     trainer.ring()
-    assert learning.began.wait(20)
+    assert learning.began.wait(60)
     with database.begin() as session:
         assert session.execute(training.cancel(hospital.tenant_id, run)).all()
     wait_for(lambda: trainer.holding is None, 60, "the training has stopped")
@@ -173,7 +173,7 @@ def test_who_lost_the_run_at_its_end_publishes_nothing(
     """As a process that was frozen past its lease: it hears of it only from its own last statement."""
     run = start()
     trainer.ring()
-    assert learning.began.wait(20)
+    assert learning.began.wait(60)
     held = trainer.holding
     held.fence -= 1  # another one has claimed it since
     learning.finish.set()
@@ -227,7 +227,7 @@ def test_a_taken_name_ends_the_run_and_registers_nothing(
 def test_a_stopped_trainer_gives_its_run_back_uncharged(trainer: Any, learning: Training, start: Any, row: Any) -> None:
     run = start()
     trainer.ring()
-    assert learning.began.wait(20)
+    assert learning.began.wait(60)
     assert trainer.close(10)
     assert (row(run).state, row(run).attempts) == ("queued", 0)
 
@@ -243,11 +243,11 @@ def test_a_long_epoch_does_not_keep_the_run(settings: Settings, trainer: Any, st
     trainer._train = hang
     run = start()
     trainer.ring()
-    assert hanging.wait(20)
+    assert hanging.wait(60)
     assert not trainer.close(0.2)
     assert (row(run).state, row(run).attempts) == ("queued", 0)
     let_go.set()
-    trainer._work.join(20)
+    trainer._work.join(60)
     assert row(run).state == "queued", "what ends afterwards writes nothing"
 
 
