@@ -22,6 +22,7 @@ from shared.deployments import open_deployment, publish
 from shared.registry import store
 from shared.schemas import Modality
 from shared.settings import Settings
+from tests.support.memory import memory
 from tests.support.stack import Hospital
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
-_ROOM = 4 << 30  # bytes; the test databases of one run take far less at any time
 _LONGEST = ("tests/chaos/test_run.py", "trained", "tests/e2e")  # groups of tests that begin, so that none ends alone
 
 
@@ -75,9 +75,9 @@ def patient() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+def engines() -> Iterator[Engines]:
     """PostgreSQL and Valkey, started once."""
-    home = _roomy(tmp_path_factory.mktemp("engines"))
+    home = Path(tempfile.mkdtemp(prefix="thoracle-engines-", dir=memory()))
     with Engines(home) as running:
         # A thousand databases are made and dropped; no test of this server survives a power cut.
         _admin(running, "ALTER SYSTEM SET fsync = off")
@@ -164,18 +164,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> "Trainings":
 def deployed(published_template: Published) -> dict[Modality, str]:
     """Tiny versions are stored, published and active in the test's database; their sha256 by modality."""
     return dict(published_template.addresses)
-
-
-def _roomy(folder: Path) -> Path:
-    """The same folder in memory, where there is room: a disk that stalls for seconds is no finding about the service.
-
-    Copying a database takes a third of the time there.
-    """
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or shutil.disk_usage(memory).free < _ROOM:
-        return folder
-    folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="thoracle-test-engines-", dir=memory))
 
 
 @contextmanager

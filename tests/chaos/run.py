@@ -25,6 +25,7 @@ from tests.chaos.processes import Kill
 from tests.chaos.queries import Violation
 from tests.chaos.recovery import recoveries
 from tests.chaos.stack import ENGINES, QUICK, SERVICES, Stack, stack
+from tests.support.memory import memory
 from tests.support.receiver import Receiver, receiver
 
 Say = Callable[[str], None]
@@ -107,7 +108,7 @@ def _home(given: Path | None) -> Iterator[Path]:
         given.mkdir(parents=True, exist_ok=True)
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="thoracle-chaos-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="thoracle-chaos-", dir=memory(), ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 

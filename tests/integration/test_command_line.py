@@ -213,7 +213,7 @@ def test_a_worker_that_dies_is_started_again(machine: Machine) -> None:
         now = Services.load(machine.home)
         return now is not None and now.children["worker"] != services.children["worker"]
 
-    assert wait_until(restarted, 10)
+    assert wait_until(restarted, 60)
 
 
 def test_doctor_looks_at_everything(machine: Machine) -> None:
@@ -247,7 +247,7 @@ def test_nothing_outlives_a_killed_owner_and_the_next_one_starts(empty: Machine)
     processes = empty.processes()
     up.kill()
     up.communicate()
-    assert wait_until(lambda: not any(_runs(process) for process in processes), 45)
+    assert wait_until(lambda: not any(_runs(process) for process in processes), 60)
     empty.up()
     assert httpx.get(f"{_url(empty)}/health/ready", timeout=60).status_code == 200
 

@@ -94,7 +94,7 @@ def test_nothing_is_left_behind_when_the_owner_is_killed(home: Path) -> None:
     processes = [psutil.Process(child["pid"]) for child in _state(home)["children"].values()]
     owner.kill()
     owner.communicate()
-    assert wait_until(lambda: not any(_runs(process) for process in processes), 20)
+    assert wait_until(lambda: not any(_runs(process) for process in processes), 60)
     with Engines(home) as engines:
         assert not engines.attached
         assert _query(engines, "SELECT 1") == 1

@@ -22,6 +22,7 @@ from shared.deployments import open_deployment, publish
 from shared.registry import store
 from shared.schemas import Modality
 from shared.settings import Settings, child_environment
+from tests.support.memory import memory
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,8 +85,8 @@ class Machine:
 
 def new() -> Machine:
     """Nothing runs on it yet."""
-    # Directly under the temporary folder: the account that runs the engines for root must be able to pass through.
-    return Machine(Path(tempfile.mkdtemp(prefix="thoracle-home-")), free_port())
+    # Directly under a folder that all may enter: the account that runs root's engines must be able to pass through.
+    return Machine(Path(tempfile.mkdtemp(prefix="thoracle-home-", dir=memory())), free_port())
 
 
 @contextlib.contextmanager
