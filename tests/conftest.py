@@ -33,6 +33,7 @@ DATA = ROOT.parent / "shared" / "data"
 _LONGEST = ("tests/chaos/test_run.py", "trained", "tests/e2e")  # groups of tests that begin, so that none ends alone
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (`make test`), what shares costly things shares a process, and the longest begin."""
     for item in items:
