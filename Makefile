@@ -48,7 +48,7 @@ fix: $(DEV)/.ready ## Format and repair what can be repaired
 	$(BIN)/ruff check --fix .
 
 test: $(DEV)/.ready ## Every test, on a real PostgreSQL and Valkey, in two processes (ARGS="-k name"; JOBS=0: in one)
-	$(BIN)/pytest -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 starter: $(DEV)/.ready ## Train the three starter versions again (DATA=folder with the development data)
 	$(WEIGHTS) $(BIN)/thoracle train --starters --data $(or $(DATA),../shared/data)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -30,24 +30,35 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
-_LONGEST = ("tests/chaos/test_run.py", "trained", "tests/e2e")  # groups of tests that begin, so that none ends alone
+_TOGETHER = {  # files and folders whose tests share costly things, which one process makes once
+    "tests/e2e/": "one site and browser",
+    "tests/integration/test_recipes_serve.py": "the trained versions",
+    "tests/unit/trainer/test_recipes.py": "the trained versions",
+}
+_LONGEST = ("tests/chaos/test_run.py", "the trained versions", "one site and browser")  # they begin: none ends alone
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`make test`), what shares costly things shares a process, and the longest begin."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """The longest groups begin."""
     places = {name: place for place, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: places.get(_group(item), len(places)))
+    items.sort(key=lambda item: places.get(_group(item.nodeid), len(places)))
 
 
-def _group(item: pytest.Item) -> str:
-    """Its file; all that share the trained versions are one group, and all that share the browser's site."""
-    file = item.nodeid.partition("::")[0]
-    if "trained" in getattr(item, "fixturenames", ()):
-        return "trained"
-    return "tests/e2e" if file.startswith("tests/e2e/") else file
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several processes (`make test`), a group's tests run in one of them."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return Groups(config, log)
+
+
+def _group(test: str) -> str:
+    """A file, or what several share."""
+    return next((name for start, name in _TOGETHER.items() if test.startswith(start)), test.partition("::")[0])
 
 
 @dataclass(frozen=True)
