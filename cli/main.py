@@ -23,6 +23,7 @@ from cli.commands import (
     retraining,
     runs,
     samples,
+    spectrograms,
     submit,
     system,
     train,
@@ -72,6 +73,7 @@ app.add_typer(retraining.app, name="retrain")
 app.command("lineage")(lineage.lineage)
 app.command("publish")(train.publish)
 app.command("collect")(collect.collect)
+app.command("spectrograms")(spectrograms.spectrograms)
 app.command("validate")(reports.validate)
 app.command("explore")(reports.explore)
 app.command("evaluate")(reports.evaluate)

@@ -14,6 +14,7 @@ def lines(detail: Detail) -> list[Line]:
         (say("page.mcc"), _spread(detail.mcc)),
         (say("page.calibration_slope"), _spread(detail.calibration_slope)),
         (say("page.calibration_intercept"), _spread(detail.calibration_intercept)),
+        *_repeated(detail),
         *([(say("page.contradicted"), _spread(detail.contradicted))] if detail.contradicted else []),
         *_conformal(detail),
     ]
@@ -22,6 +23,13 @@ def lines(detail: Detail) -> list[Line]:
 def _predictive(prevalence: float, ppv: Interval, npv: Interval) -> list[Line]:
     share = f"{prevalence:.0%}"
     return [(say("page.ppv", share=share), _spread(ppv)), (say("page.npv", share=share), _spread(npv))]
+
+
+def _repeated(detail: Detail) -> list[Line]:
+    over = detail.repeated
+    if over is None:
+        return []
+    return [(say("page.repeated", splits=over.splits), f"{over.mean:.2f} ({over.low:.2f}–{over.high:.2f})")]
 
 
 def _conformal(detail: Detail) -> list[Line]:

@@ -9,6 +9,7 @@ import typer
 
 from cli.output import Json, emit, facts, say, show, table
 from shared import registry
+from shared.detail import lines
 from shared.errors import NotFound
 from shared.schemas import Modality
 from shared.settings import Settings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from services.trainer.validation import Validation
 
 _STARTERS = Path(registry.__file__).parent / "starter"
+RECORDS = Path(__file__).parents[2] / "docs" / "measurements"
 _SHORTEST = 6
 
 Data = Annotated[Path, typer.Argument(help="Folder with index.csv.", exists=True, file_okay=False)]
@@ -65,17 +67,21 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Folder with index.csv.", exists=True, file_okay=False)],
     out: Out = None,
     history: Annotated[Path | None, typer.Option(help="Epochs of its training.", exists=True, dir_okay=False)] = None,
+    prevalence: Annotated[
+        list[float] | None,
+        typer.Option(min=0.0001, max=0.9999, help="Share with the finding, for PPV and NPV; may be repeated."),
+    ] = None,
     threads: Threads = 2,
     json_: Json = False,
 ) -> None:
     """Run a version over labelled files as a worker would, and report its figures per source beside its card's."""
-    from services.trainer.appraise import appraise
+    from services.trainer.appraise import PREVALENCES, appraise
     from services.trainer.reports.page import write
     from services.trainer.reports.version import version_report
 
     artefact = _find(version)
     with _bar("Reading") as report:
-        found, answers = appraise(artefact, data, _cache(), threads, report)
+        found, answers = appraise(artefact, data, _cache(), threads, report, prevalence or PREVALENCES)
     if out:
         write(out, version_report(artefact.card, found, answers, _epochs(history)))
     if json_:
@@ -95,12 +101,17 @@ def compare(
     threads: Threads = 2,
     json_: Json = False,
 ) -> None:
-    """Put versions side by side: figures with intervals, seconds, milliseconds, bytes; only what can be compared."""
+    """Put versions and recipes side by side: figures with intervals, seconds, milliseconds, bytes, where comparable.
+
+    Recipes stand there as 'thoracle reproduce' measured them, unless folders of versions are named.
+    """
     from services.trainer.compare import compare as run
-    from services.trainer.reports.comparison import COLUMNS, cautions, comparison_report, row
+    from services.trainer.measured import measured
+    from services.trainer.reports.comparison import COLUMNS, cautions, comparison_report, heading, row
     from services.trainer.reports.page import write
 
     groups = run(modality, versions or [Settings().versions_dir, _STARTERS], threads)
+    groups += measured(RECORDS, modality) if not versions and RECORDS.is_dir() else []
     if out:
         write(out, comparison_report(modality, groups))
     if json_:
@@ -109,7 +120,7 @@ def compare(
     for sentence in cautions(groups):
         show(sentence)
     for group in groups:
-        show(f"\nData {group.fingerprint[:12]} ({', '.join(group.sources)}). {group.protocol}.")
+        show(f"\n{heading(group)}. Data {group.fingerprint[:12]} ({', '.join(group.sources)}). {group.protocol}.")
         table("", COLUMNS, [row(entry) for entry in group.entries])
     show(f"Report: {out}" if out else "" if groups else "There is no version of this kind.")
 
@@ -145,6 +156,13 @@ def _show_appraisal(found: "Appraisal") -> None:
     table(f"{found.recipe} {found.name} ({found.sha256[:12]})", columns, rows)
     table("Shortcut controls here", ("Control", "AUROC", "What it is"),
           [(c.name, _spread(c.auroc), c.meaning) for c in found.controls])  # fmt: skip
+    table("Where the finding is rarer or commoner", ("Share with it", "PPV", "NPV"),
+          [(f"{v.prevalence:.1%}", f"{v.ppv:.0%}", f"{v.npv:.1%}") for v in found.predictive])  # fmt: skip
+    table("More figures, all sources", ("Figure", "Here"), lines(found.detail))
+    if found.subgroups:
+        table("Groups, the worst first", ("Group", "Inputs", "Patients", "With finding", "AUROC", "Sensitivity"),
+              [(f"{g.name}: {g.value}", g.n, g.patients, g.positives, _spread(g.auroc), _spread(g.sensitivity))
+               for g in found.subgroups])  # fmt: skip
     if found.rejected:
         show(f"Rejected: {', '.join(f'{code} {count}' for code, count in sorted(found.rejected.items()))}.")
     show(f"Read {found.read_ms:.0f} ms a file, model {found.model_ms:.2f} ms an input.")

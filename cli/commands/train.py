@@ -37,6 +37,9 @@ def train(
     name: Annotated[str, typer.Option(help="Name of the version; made from mode, seed and data when left out.")] = "",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Instead of the recipe's number.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Ways to split the patients that the AUROC is told over.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor cores to use.")] = 2,
     trust_labels: Annotated[
         bool, typer.Option("--trust-labels", help="I have checked the labels: do not refuse because of them.")
@@ -56,7 +59,7 @@ def train(
     from services.trainer.train import Budget
     from services.trainer.train import train as run
 
-    budget = Budget(epochs=epochs, folds=folds, threads=threads)
+    budget = Budget(epochs=epochs, folds=folds, repeats=repeats, threads=threads)
     with _bar() as report:
         if starters:
             made = rebuild(data, out or _STARTER_FOLDER, budget=budget, on_progress=report)

@@ -4,23 +4,24 @@ Inputs are read by the card's pipeline, scored by the card's runtime, decided by
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer import controls, datasets, metrics, prepared, recipe
+from services.trainer import controls, datasets, metrics, prepared, rates, recipe, subgroups
 from services.trainer.datasets import Dataset, Row
 from services.trainer.folds import folds
 from services.trainer.metrics import wilson
 from services.trainer.prepared import Examples
+from services.trainer.subgroups import Subgroup
 from shared import runtimes
 from shared.decide import decide
 from shared.errors import BadRequest, NotFound
 from shared.registry import Artefact
-from shared.schemas import Card, Control, Decision, Interval, Shape
+from shared.schemas import Card, Control, Decision, Detail, Interval, Shape
 
 Floats = NDArray[np.float64]
 _GROUP = 32
@@ -43,6 +44,7 @@ class Figures(Shape):
     auprc: Interval | None
     sensitivity: Interval | None
     specificity: Interval | None
+    balanced_accuracy: float | None
     brier: float
     log_loss: float
     calibration_error: float
@@ -59,8 +61,20 @@ class Values(Shape):
     npv: float
 
 
+class Baseline(Shape):
+    """What needs no model: the more frequent answer always, and the share of the finding as every probability."""
+
+    accuracy: float
+    brier: float
+    log_loss: float
+    auprc: float
+
+
 class Appraisal(Shape):
-    """What a version does on a folder. `sentences` are what must be read first."""
+    """What a version does on a folder. `sentences` are what must be read first.
+
+    `subgroups`: AUROC by view, age, sex, site and device where files or index name them, the worst first.
+    """
 
     recipe: str
     name: str
@@ -71,6 +85,9 @@ class Appraisal(Shape):
     rejected: dict[str, int]
     overall: Figures
     per_source: list[Figures]
+    subgroups: list[Subgroup]
+    baseline: Baseline
+    detail: Detail
     controls: list[Control]
     predictive: list[Values]
     read_ms: float
@@ -93,15 +110,23 @@ class Answers:
 
 
 def appraise(
-    artefact: Artefact, folder: Path, cache: Path, threads: int = 2, on_row: Callable[[int, int], None] | None = None
+    artefact: Artefact,
+    folder: Path,
+    cache: Path,
+    threads: int = 2,
+    on_row: Callable[[int, int], None] | None = None,
+    prevalences: Sequence[float] = PREVALENCES,
 ) -> tuple[Appraisal, Answers]:
-    """Figures and the answers behind them. Raises BadRequest (data, one class only) and VersionInvalid (version)."""
+    """Figures and the answers behind them; predictive values where such shares of people have the finding.
+
+    Raises BadRequest (data, one class only) and VersionInvalid (version).
+    """
     card, data = artefact.card, datasets.read(folder)
     examples = prepared.load(data, card.pipeline, _target(card), cache, on_row)
     if examples.targets.min() == examples.targets.max():
         raise BadRequest(detail="The folder holds one class of this version's labels only: nothing can be measured.")
     answers = answer(artefact, examples, threads)
-    return _appraisal(artefact, data, answers), answers
+    return _appraisal(artefact, data, answers, prevalences), answers
 
 
 def answer(artefact: Artefact, examples: Examples, threads: int) -> Answers:
@@ -139,7 +164,7 @@ def _facts(row: Row, facts: prepared.Facts) -> prepared.Facts:
     return {**said, **facts}
 
 
-def _appraisal(artefact: Artefact, data: Dataset, answers: Answers) -> Appraisal:
+def _appraisal(artefact: Artefact, data: Dataset, answers: Answers, prevalences: Sequence[float]) -> Appraisal:
     card, examples = artefact.card, answers.examples
     everything = np.arange(len(examples))
     overall = _figures("all sources", answers, everything, card.threshold)
@@ -157,8 +182,11 @@ def _appraisal(artefact: Artefact, data: Dataset, answers: Answers) -> Appraisal
         per_source=[
             _figures(name, answers, np.flatnonzero(sources == name), card.threshold) for name in sorted(set(sources))
         ],
+        subgroups=subgroups.measure(examples, answers.probabilities, card.threshold, _SEED),
+        baseline=_baseline(answers.targets),
+        detail=_detail(answers, card.threshold),
         controls=measured,
-        predictive=[_values(overall, prevalence) for prevalence in PREVALENCES],
+        predictive=[_values(overall, prevalence) for prevalence in prevalences],
         read_ms=_read_ms(examples, card),
         model_ms=answers.model_ms,
     )
@@ -173,6 +201,7 @@ def _figures(name: str, answers: Answers, places: NDArray[np.int64], threshold: 
     precision = _interval(metrics.auprc, targets, chances, part.patients, 150) if both else None
     hits, alarms = int(flagged[targets == 1].sum()), int(flagged[targets == 0].sum())
     negatives = len(part) - positives
+    balanced = (hits / positives + 1 - alarms / negatives) / 2 if both else None
     return Figures(
         source=name,
         n=len(part),
@@ -182,12 +211,38 @@ def _figures(name: str, answers: Answers, places: NDArray[np.int64], threshold: 
         auprc=precision,
         sensitivity=wilson(hits, positives) if positives else None,
         specificity=wilson(negatives - alarms, negatives) if negatives else None,
+        balanced_accuracy=balanced,
         brier=metrics.brier(targets, chances),
         log_loss=metrics.log_loss(targets, chances),
         calibration_error=metrics.calibration_error(targets, chances),
         referred=int(answers.referred[places].sum()),
         flagged_positives=hits,
         flagged_negatives=alarms,
+    )
+
+
+def _detail(answers: Answers, threshold: float) -> Detail:
+    """As a card's further figures, but of this folder."""
+    targets, chances, patients = answers.targets, answers.probabilities, answers.examples.patients
+    flagged = (chances >= threshold).astype(np.float64)
+    slope, intercept = rates.line(targets, chances, patients, _SEED)
+    return Detail(
+        fixed=rates.fixed(targets, chances, patients, _SEED),
+        mcc=metrics.bootstrap(rates.mcc, targets, flagged, patients, _SEED, 300),
+        predictive=[],
+        calibration_slope=slope,
+        calibration_intercept=intercept,
+    )
+
+
+def _baseline(targets: NDArray[np.int64]) -> Baseline:
+    share = float(targets.mean())
+    always = np.full(len(targets), share)
+    return Baseline(
+        accuracy=max(share, 1 - share),
+        brier=metrics.brier(targets, always),
+        log_loss=metrics.log_loss(targets, always),
+        auprc=share,
     )
 
 

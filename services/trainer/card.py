@@ -32,6 +32,7 @@ class Made:
     tolerance: float
     junk_referred: tuple[int, int]
     across: Mapping[str, Interval]
+    repeated: schemas.Repeated | None = None
     unseen: Sequence[Unseen] = ()
     notes: Sequence[str] = ()
 
@@ -54,7 +55,7 @@ def make_card(plan: Plan, examples: Examples, judgement: Judgement, made: Made) 
         operating_point=judgement.operating_point,
         novelty=judgement.novelty,
         population=_population(plan, examples),
-        metrics=judgement.metrics,
+        metrics=_metrics(judgement.metrics, made),
         data=_lineage(examples, made.fingerprint),
         training=_training(plan, made),
         golden=_golden(made),
@@ -81,6 +82,12 @@ def make_notice(card: Card, examples: Examples) -> str:
         lines[-1] += "training code and data reference are in the repository that it was published in."
     lines += ["", "The golden samples are generated; no patient made them.", ""]
     return "\n".join(lines)
+
+
+def _metrics(measured: Metrics, made: Made) -> Metrics:
+    if measured.detail is None:
+        return measured
+    return measured.model_copy(update={"detail": measured.detail.model_copy(update={"repeated": made.repeated})})
 
 
 def _population(plan: Plan, examples: Examples) -> schemas.Population:

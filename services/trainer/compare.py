@@ -24,7 +24,10 @@ _SAMPLES: dict[Modality, Callable[[], bytes]] = {
 
 
 class Entry(Shape):
-    """One version. `read_ms` and `model_ms` were measured on this machine, one input at a time."""
+    """One version, or a recipe as it was measured (`sha256` empty; then nothing is known of milliseconds and bytes).
+
+    `read_ms` and `model_ms` were measured on this machine, one input at a time. None where a gate refused to publish.
+    """
 
     recipe: str
     name: str
@@ -33,20 +36,20 @@ class Entry(Shape):
     n: int
     positives: int
     auroc: Interval
-    sensitivity: Interval
-    specificity: Interval
-    brier: float
-    found: int
-    missed: int
+    sensitivity: Interval | None
+    specificity: Interval | None
+    brier: float | None
+    found: int | None
+    missed: int | None
     worst_source: str
     worst_auroc: Interval | None
     best_control: str
     control_auroc: Interval | None
     beaten: bool
     training_seconds: float
-    read_ms: float
-    model_ms: float
-    size_bytes: int
+    read_ms: float | None
+    model_ms: float | None
+    size_bytes: int | None
     warning: str | None
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from sklearn.ensemble import RandomForestClassifier
 
+from services.trainer import readings
 from services.trainer.folds import Places
 from services.trainer.metrics import auroc, bootstrap
 from services.trainer.prepared import Examples
@@ -23,7 +24,10 @@ _BORDER = 0.1
 
 @dataclass(frozen=True)
 class Control:
-    """`read` gives a table (n, columns) of what a shortcut would see; `meaning` says what that is."""
+    """`read` gives a table (n, columns) of what a shortcut would see; `meaning` says what that is.
+
+    A table without columns: the files say nothing of the kind.
+    """
 
     meaning: str
     read: Callable[[Examples], Table]
@@ -32,10 +36,13 @@ class Control:
 def measure(
     controls: Mapping[str, Control], examples: Examples, splits: list[tuple[Places, Places]], seed: int
 ) -> list[schemas.Control]:
-    """Out-of-fold AUROC of a small random forest on each control's table, best first."""
+    """Out-of-fold AUROC of a small random forest on each control's table that has columns, best first."""
     measured = []
     for name, control in controls.items():
-        scores = _out_of_fold(control.read(examples), examples.targets, splits, seed)
+        table = control.read(examples)
+        if not table.shape[1]:
+            continue
+        scores = _out_of_fold(table, examples.targets, splits, seed)
         area = bootstrap(auroc, examples.targets, scores, examples.patients, seed)
         measured.append(schemas.Control(name=name, auroc=area, meaning=control.meaning))
     return sorted(measured, key=lambda control: -control.auroc.value)
@@ -97,6 +104,7 @@ def _mode(examples: Examples, place: int) -> str:
 ANY = {
     "source": Control("the name of the source alone", lambda examples: _one_hot(examples.sources)),
     "file size": Control("the number of bytes of the file", _fact("bytes")),
+    "person and place": Control("age, sex, site and device as header or index name them", readings.person_and_place),
 }
 SOUND = {
     **ANY,
@@ -104,11 +112,14 @@ SOUND = {
     "sample rate": Control(
         "the sample rate and number of channels", lambda e: np.hstack([_fact("sample_rate")(e), _fact("channels")(e)])
     ),
+    "noise floor": Control("the level of the quietest tenth of the recording", readings.noise_floor),
 }
 PICTURE = {
     **ANY,
     "image size": Control("width, height and aspect in pixels", _sizes),
     "brightness": Control("mean and deviation of the brightness", _brightness),
     "border": Control("the outer tenth of the picture, without the lungs", _border),
+    "lungs blacked out": Control("the picture with the box of the lungs black", readings.lungs_blacked_out),
+    "view": Control("the projection that header or index names", readings.view),
     "encoding": Control("file format and colour mode", _encoding),
 }

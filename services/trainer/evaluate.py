@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from services.trainer import calibrate, conformal, controls, export, gates, kept, metrics, prepared, rates, resume, ways
+from services.trainer.alone import one_by_one
 from services.trainer.fit import Epoch
 from services.trainer.folds import Places, folds
 from services.trainer.prepared import Examples
@@ -40,7 +41,8 @@ class Plan:
 
     `keep` is a folder for what a run that is killed takes up again: each fit lies there under a name that holds all
     that it depends on, so whatever has changed is done anew. `checkpoints` is one for the weights a recipe declares.
-    `precisions`: in which ones, beside f32, held-out patients are answered for as well.
+    `precisions`: in which ones, beside f32, held-out patients are answered for as well. `alone`: every patient is a
+    fold of its own.
     """
 
     recipe: Recipe
@@ -52,6 +54,7 @@ class Plan:
     keep: Path | None = None
     checkpoints: Path | None = None
     precisions: tuple[Precision, ...] = ()
+    alone: bool = False
 
     def task(self, stage: str, keep: Path | None = None) -> Task:
         """One fit of this plan."""
@@ -73,10 +76,13 @@ class Plan:
     @property
     def protocol(self) -> str:
         """The protocol in one sentence, for the card."""
+        how = f"{self.options.folds}-fold cross-validation grouped by patient, stratified by source and label"
+        if self.alone:
+            how = f"each of {self.options.folds} patients held out alone"
         return (
-            f"{self.options.folds}-fold cross-validation grouped by patient, stratified by source and label; every "
-            "figure out of fold, calibration and threshold for it from the other folds; intervals: bootstrap over "
-            "patients (AUROC, AUPRC), Wilson (rates); the published network has the same settings and all patients"
+            f"{how}; every figure out of fold, calibration and threshold for it from the other folds; intervals: "
+            "bootstrap over patients (AUROC, AUPRC), Wilson (rates); the published network has the same settings and "
+            "all patients"
         )
 
 
@@ -166,7 +172,7 @@ def _forget(answers: Path) -> None:
 
 def out_of_fold(plan: Plan, examples: Examples) -> OutOfFold:
     """Train once per fold and collect the answers for the held-out patients."""
-    splits = list(folds(examples, plan.options.folds, plan.seed))
+    splits = list(one_by_one(examples) if plan.alone else folds(examples, plan.options.folds, plan.seed))
     held: dict[Precision, Answers] = {}
     for number, (training, held_out) in enumerate(splits, 1):
         stage = f"fold {number}/{len(splits)}"

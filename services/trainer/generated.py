@@ -14,6 +14,9 @@ from services.trainer.prepared import prepare_file
 from shared.errors import InputRejected
 from shared.schemas import Modality, Step
 from shared.transforms import synthetic
+from shared.transforms.picture import stft_picture
+from shared.transforms.pipeline import Sheet
+from shared.transforms.values import Recording
 
 Floats = NDArray[np.float32]
 Writer = Callable[[Path], None]
@@ -22,13 +25,14 @@ _RATE = 16000
 
 def golden(modality: Modality, steps: Sequence[Step]) -> Floats:
     """Three generated inputs (3, *shape), rounded to float16 so that they can be stored so."""
-    tensors, _ = _prepare(_GOLDEN[modality], steps)
+    tensors, _ = _prepare(_SPECTROGRAMS if _shows_sound(modality, steps) else _GOLDEN[modality], steps)
     return np.stack(tensors).astype(np.float16).astype(np.float32)
 
 
 def junk(modality: Modality, steps: Sequence[Step]) -> tuple[Floats, int]:
     """Inputs (n, *shape) that are no study of this modality, and how many more the pipeline itself rejected."""
-    tensors, rejected = _prepare(_JUNK[modality], steps)
+    kind = Modality.CHEST_XRAY if _shows_sound(modality, steps) else modality  # pictures of all kinds
+    tensors, rejected = _prepare(_JUNK[kind], steps)
     return np.stack(tensors), rejected
 
 
@@ -43,6 +47,17 @@ def _prepare(writers: Sequence[Writer], steps: Sequence[Step]) -> tuple[list[Flo
             except InputRejected:
                 rejected += 1
     return tensors, rejected
+
+
+def _shows_sound(modality: Modality, steps: Sequence[Step]) -> bool:
+    """Whether these steps read a sound's spectrogram from a picture file."""
+    return modality is Modality.LUNG_SOUND and steps[0].transform == "decode_image"
+
+
+def _spectrogram(seed: int) -> NDArray[np.uint8]:
+    """(129, 934): the document's picture of a generated breath."""
+    picture = stft_picture(Recording(_breath(seed), _RATE), Sheet(), n_fft=1024, hop=256)
+    return (255 * picture.pixels[:129]).astype(np.uint8)
 
 
 def _sound(make: Callable[[int], Floats], seed: int) -> Writer:
@@ -82,6 +97,7 @@ _GOLDEN: dict[Modality, list[Writer]] = {
     Modality.LUNG_SOUND: _each(_sound, [_breath], 3),
     Modality.CHEST_XRAY: _each(_picture, [junk_pictures.chest], 3),
 }
+_SPECTROGRAMS = _each(_picture, [_spectrogram], 3)
 _JUNK: dict[Modality, list[Writer]] = {
     Modality.COUGH: _each(_sound, _SOUND_JUNK, 5),
     Modality.LUNG_SOUND: _each(_sound, (*_SOUND_JUNK, _cough), 5),

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-from services.trainer import datasets, prepared
+from services.trainer import controls, datasets, prepared, readings, views
 from services.trainer.apart import Apart, apart
 from services.trainer.datasets import Dataset
 from services.trainer.documents import Document, documented
@@ -43,6 +43,8 @@ class Record(Shape):
     """One measurement; `key` tells whether recipe, data and settings are still the same.
 
     `transcribed` is empty, or says that the figures were read off an earlier edition of the pages, rounded as there.
+    `controls` tells which shortcut controls were measured: they hang on no model, so one that is added later is
+    measured for all records without training anything again.
     """
 
     recipe: str
@@ -50,6 +52,7 @@ class Record(Shape):
     variant: str = ""
     key: Sha256
     transcribed: str = ""
+    controls: str = ""
     replay: Replay | None = None
     apart: Apart | None = None
 
@@ -141,14 +144,34 @@ def _kept(piece: Piece, source: _Source, folder: Path, tell: Callable[[str, Epoc
     if file.is_file():
         record = Record.model_validate_json(file.read_bytes())
         if record.key == key:
-            return record
+            return _controlled(record, piece, source, file, tell)
     tell(piece.title, None)
     lower_priority(Budget(threads=source.threads), piece.options.threads)
-    record = _measured(piece, source, key, lambda epoch: tell(piece.title, epoch))
+    return _write(file, _measured(piece, source, key, lambda epoch: tell(piece.title, epoch)))
+
+
+def _write(file: Path, record: Record) -> Record:
     draft = file.with_suffix(".draft")
     draft.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
     draft.replace(file)
     return record
+
+
+def _controlled(
+    record: Record, piece: Piece, source: _Source, file: Path, tell: Callable[[str, Epoch | None], None]
+) -> Record:
+    """The record with today's shortcut controls, on the very folds that its model was judged on."""
+    wanted = _controls(piece.recipe)
+    if record.apart is None or record.controls == wanted:
+        return record
+    tell(f"{piece.title}: controls", None)
+    lower_priority(Budget(threads=source.threads), piece.options.threads)
+    examples = _trained_on(piece, source)
+    splits = list(folds(examples, piece.options.folds, SEED))
+    found = record.apart.model_copy(
+        update={"controls": controls.measure(piece.recipe.controls, examples, splits, SEED)}
+    )
+    return _write(file, record.model_copy(update={"apart": found, "controls": wanted}))
 
 
 def _measured(piece: Piece, source: _Source, key: str, on_epoch: Callable[[Epoch], None]) -> Record:
@@ -156,12 +179,19 @@ def _measured(piece: Piece, source: _Source, key: str, on_epoch: Callable[[Epoch
     record = Record(recipe=recipe.name, way=piece.way, variant=piece.variant, key=key)
     if piece.way == "document" and document:
         examples = _needed(source.examples(recipe, document.sources.__contains__), recipe)
+        examples, _ = views.fitting(examples, recipe, "faithful")
         task = Task("faithful", piece.options, SEED, on_epoch)
         return record.model_copy(update={"replay": replay(recipe, examples, document, task)})
     plan = Plan(recipe, "sound", piece.options, SEED, piece.options.threads, lambda _, epoch: on_epoch(epoch))
-    closed = not_shippable()
-    examples = _some(_needed(source.examples(recipe, lambda name: name not in closed), recipe), document)
-    return record.model_copy(update={"apart": apart(plan, examples, source.examples(recipe, closed.__contains__))})
+    others = source.examples(recipe, not_shippable().__contains__)
+    found = apart(plan, _trained_on(piece, source), others)
+    return record.model_copy(update={"apart": found, "controls": _controls(recipe)})
+
+
+def _trained_on(piece: Piece, source: _Source) -> Examples:
+    """The rows that a recipe is trained and judged on with patients apart."""
+    closed, recipe = not_shippable(), piece.recipe
+    return _some(_needed(source.examples(recipe, lambda name: name not in closed), recipe), piece.document)
 
 
 def _some(examples: Examples, document: Document | None) -> Examples:
@@ -186,6 +216,12 @@ def _key(piece: Piece, everything: Dataset) -> str:
         _digested(piece.document) if piece.document and piece.way == "document" else "",
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _controls(recipe: Recipe) -> str:
+    """Digest of what the shortcut controls read."""
+    parts = [sorted(recipe.controls), inspect.getsource(controls), inspect.getsource(readings)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _modules(kind: type) -> list[ModuleType]:

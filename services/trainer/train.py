@@ -11,7 +11,21 @@ import numpy as np
 import psutil
 import torch
 
-from services.trainer import datasets, evaluate, export, gates, generated, kept, prepared, twins, ways
+from services.trainer import (
+    datasets,
+    evaluate,
+    export,
+    gates,
+    generated,
+    kept,
+    prepared,
+    repeats,
+    spectrograms,
+    twins,
+    views,
+    ways,
+)
+from services.trainer.alone import FEW
 from services.trainer.card import Made, make_card, make_notice
 from services.trainer.datasets import Dataset
 from services.trainer.evaluate import FINAL, Judgement, OutOfFold, Plan
@@ -23,16 +37,21 @@ from services.trainer.twins import Joined
 from services.trainer.unseen import unseen
 from shared import registry, runtimes
 from shared.errors import Conflict
-from shared.schemas import Card, Interval, RuntimeContract
+from shared.schemas import Card, Interval, Repeated, RuntimeContract
 from shared.settings import Settings
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may take. None keeps the recipe's number; `nice` lowers the process's priority for good."""
+    """What a run may take. None keeps the recipe's number; `nice` lowers the process's priority for good.
+
+    Without a number of folds, each of fewer than 40 patients is held out alone. `repeats`: over so many splits the
+    AUROC is told; None chooses by the size of the data.
+    """
 
     epochs: int | None = None
     folds: int | None = None
+    repeats: int | None = None
     threads: int = 2
     nice: int = 10
 
@@ -82,22 +101,25 @@ def train(
     An earlier version in `out` is replaced; anything else there is refused (Conflict). Raises NotFound (recipe),
     BadRequest (data) and VersionInvalid (a gate refused to publish; its code says which); then `out` is as it was.
     """
-    recipe, limits = find(recipe_name), budget or Budget()
     _refuse_strangers(out)
+    limits, report, everything = budget or Budget(), _Reporter(on_progress), datasets.read(data)
+    recipe = spectrograms.reading(find(recipe_name), everything)
     lower_priority(limits, recipe.options(mode).threads)
-    report, everything = _Reporter(on_progress), datasets.read(data)
     gates.undivided(everything)
     dataset = everything.where(lambda row: row.source not in exclude)
     others = everything.where(lambda row: row.source in exclude and recipe.target(row) is not None)
     examples = prepared.load(dataset, recipe.pipeline, recipe.target, cache or _cache(), report.preparing)
+    examples, unfit = views.fitting(examples, recipe, mode)
     joined = twins.join(examples, recipe.modality, cache or _cache(), report.preparing)
     unused = prepared.load(others, recipe.pipeline, recipe.target, cache or _cache()) if others.rows else None
-    plan = _plan(recipe, mode, seed, limits, report)
-    report.total = plan.options.epochs * (plan.options.folds + 1 + len(evaluate.mixed(examples)))
+    plan = _plan(recipe, mode, seed, limits, report, len(set(joined.examples.patients)))
+    times = repeats.times(plan, joined.examples, limits.repeats)
+    report.total = plan.options.epochs * (plan.options.folds * times + 1 + len(evaluate.mixed(examples)))
     memory = keep or _memory(cache or _cache(), plan, dataset.fingerprint)
     plan = replace(plan, keep=memory, checkpoints=checkpoints)
     run = _Run(plan, joined, name or f"{mode}-{seed}-{dataset.fingerprint[:8]}", dataset.fingerprint, unused)
-    learnt = run.learn(_vouched(recipe, everything, trust_labels))
+    said = (*spectrograms.independence(dataset), *unfit)
+    learnt = run.learn(_vouched(recipe, everything, trust_labels), times, said)
     # Made as late as possible: whoever kills a long training leaves no scratch folder behind.
     with tempfile.TemporaryDirectory(dir=_parent(out), prefix=".training-") as scratch:
         staged = Path(scratch) / "version"
@@ -122,6 +144,7 @@ class _Learnt:
     judgement: Judgement
     across: dict[str, Interval]
     graph: export.Graph
+    repeated: Repeated | None
     notes: tuple[str, ...]
 
 
@@ -134,15 +157,16 @@ class _Run:
         self.runtime = RuntimeContract(engine=plan.recipe.engine)  # until the ways are judged
         self.started = time.monotonic()
 
-    def learn(self, vouched: Vouched) -> _Learnt:
+    def learn(self, vouched: Vouched, times: int, said: tuple[str, ...] = ()) -> _Learnt:
         """Everything that takes long: folds, other sources, the network itself. Gates refuse as early as they can."""
         held = evaluate.out_of_fold(self.plan, self.examples)
         gates.apart(self.examples, held.splits)
         judgement = evaluate.judge(self.plan, self.examples, held)
         gates.judged(judgement.metrics, vouched)
+        repeated = repeats.repeated(self.plan, self.examples, judgement.metrics.auroc.value, times)
         across = evaluate.across_sources(self.plan, self.examples)
         graph = evaluate.train_graph(self.plan, self.examples, FINAL)
-        return _Learnt(held, judgement, across, graph, vouched.sentences)
+        return _Learnt(held, judgement, across, graph, repeated, (*said, *vouched.sentences))
 
     def publish(self, learnt: _Learnt, folder: Path, spent: float) -> None:
         """Write a sealed version into an empty folder and load it as a worker would.
@@ -174,6 +198,7 @@ class _Run:
             tolerance=ways.tolerance(self.runtime, exact, np.stack(answers)),
             junk_referred=self._refer_junk(model, judgement),
             across=learnt.across,
+            repeated=learnt.repeated,
             unseen=unseen(lambda inputs: self._serve(model, inputs), judgement, self.others) if self.others else (),
             notes=(*self.joined.sentences, *learnt.notes),
         )
@@ -223,11 +248,12 @@ class _Reporter:
         self.tell(Progress(stage, self.done, self.total, epoch, left))
 
 
-def _plan(recipe: Recipe, mode: Mode, seed: int, budget: Budget, report: _Reporter) -> Plan:
-    options = recipe.options(mode)
-    options = replace(options, epochs=budget.epochs or options.epochs, folds=budget.folds or options.folds)
+def _plan(recipe: Recipe, mode: Mode, seed: int, budget: Budget, report: _Reporter, patients: int) -> Plan:
+    options, alone = recipe.options(mode), budget.folds is None and patients < FEW
+    folds = patients if alone else budget.folds or options.folds
+    options = replace(options, epochs=budget.epochs or options.epochs, folds=folds)
     precisions = ways.beside_f32(recipe.engine)
-    return Plan(recipe, mode, options, seed, budget.threads, report.epoch, precisions=precisions)
+    return Plan(recipe, mode, options, seed, budget.threads, report.epoch, precisions=precisions, alone=alone)
 
 
 def _memory(cache: Path, plan: Plan, fingerprint: str) -> Path:

@@ -38,6 +38,11 @@ def random_start() -> Iterator[None]:
         _asked.reset(token)
 
 
+def random_allowed() -> bool:
+    """Whether somebody asked for random weights where the published ones are not to be had."""
+    return _asked.get() or Settings().random_weights
+
+
 def load(architecture: str, part: str = "") -> tuple[nn.Module, str]:
     """A torchvision network (1000 classes, no auxiliary head), or its named part, and where its weights start.
 
@@ -87,7 +92,7 @@ def _state(architecture: str) -> Mapping[str, Tensor] | None:
     for folder in folders:
         if folder is not None and (folder / file).is_file():
             return read_state(folder / file)
-    if _asked.get() or settings.random_weights:
+    if random_allowed():
         return None
     return _download(architecture, file)
 

@@ -152,6 +152,15 @@ class Conformal(Shape):
     groups: list[Coverage]
 
 
+class Repeated(Shape):
+    """AUROC over several splits of the same patients, each with another seed: what chance in the split does to it."""
+
+    splits: int
+    mean: float
+    low: float
+    high: float
+
+
 class Detail(Shape):
     """Further out-of-fold figures, all at the card's operating point unless they say otherwise."""
 
@@ -164,6 +173,7 @@ class Detail(Shape):
         None, description="Share of the most certain answers whose label says the opposite"
     )
     conformal: Conformal | None = Field(None, description="Absent with fewer than 9 patients' files of a class")
+    repeated: Repeated | None = Field(None, description="Absent where the patients were split once")
 
 
 class Metrics(Shape):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from shared.schemas import Step
-from shared.transforms import features, ridges, statistics
+from shared.transforms import features, ridges, statistics, yamnet
 
 _MOST = 64
 
@@ -28,6 +28,8 @@ def groups(steps: Sequence[Step], count: int) -> list[Group]:
         return _statistics(last.params["groups"])
     if last.transform == "ridge_statistics":
         return _ridges()
+    if last.transform == "ridges_and_mels":
+        return [*_ridges(), *_heard()]
     size = -(-count // _MOST)
     return [_numbered(first, min(first + size, count)) for first in range(0, count, size)]
 
@@ -36,6 +38,12 @@ def _cough(name: str, place: int) -> Group:
     if name.startswith("mfcc"):
         return Group("mfcc", {"number": int(name[4:])}, (place,))
     return Group(name, {}, (place,))
+
+
+def _heard() -> list[Group]:
+    """One group a speed: what a network for sounds hears cannot be taken apart by number."""
+    ends = [ridges.FEATURES, *(ridges.FEATURES + yamnet.BANDS * sum(yamnet.FRAMES[:n]) for n in (1, 2))]
+    return [Group("heard", {"speed": n}, tuple(range(*span))) for n, span in enumerate(pairwise(ends), 1)]
 
 
 def _numbered(first: int, end: int) -> Group:

@@ -20,7 +20,7 @@ from shared.schemas import Note, Step
 from shared.sentences import say
 from shared.transforms.values import FloatArray, Source
 
-_MODULES = ("audio", "chest", "features", "image", "picture", "ridges", "specgram", "statistics")
+_MODULES = ("audio", "chest", "features", "image", "picture", "ridges", "specgram", "statistics", "yamnet")
 # What numpy and Pillow import at first use. Decoders run in a child that has given up its rights: too late for imports.
 _LAZY = ("mmap", "numpy.fft", "numpy.ma")
 _TRUNCATED = ("truncat", "end of file", "unexpected eof", "premature", "less than expected")

@@ -9,13 +9,15 @@ from services.trainer.figures import curves, training
 from services.trainer.figures.forest import Line, forest
 from services.trainer.figures.matrices import Counts, matrices
 from services.trainer.figures.training import EpochLike
-from services.trainer.reports.page import Shown, render, spread
+from services.trainer.reports.page import ABSENT, Shown, render, spread
+from services.trainer.subgroups import Subgroup
 from shared import detail
 from shared.schemas import Card, Interval
 
 _COLUMNS = ("Source", "Inputs", "Patients", "With finding", "AUROC", "AUPRC", "Sensitivity", "Specificity", "Brier",
             "Log loss", "Calibration error", "Referred")  # fmt: skip
 _CARD_COLUMNS = ("Source", "Inputs", "Patients", "With finding", "AUROC", "Sensitivity", "Specificity")
+_GROUP_COLUMNS = ("Group", "Inputs", "Patients", "With finding", "AUROC", "Sensitivity", "Specificity")
 _MOST_CURVES = 4
 
 
@@ -33,7 +35,10 @@ def version_report(
         forest=_forest(card, found),
         columns=_COLUMNS,
         rows=[_row(figures) for figures in (found.overall, *found.per_source)],
-        predictive=[(f"{v.prevalence:.0%}", f"{100 * v.ppv:.0f}", f"{100 * v.npv:.1f}") for v in found.predictive],
+        predictive=[(f"{v.prevalence:.1%}", f"{100 * v.ppv:.0f}", f"{100 * v.npv:.1f}") for v in found.predictive],
+        detail=[*_baselines(found), *detail.lines(found.detail)],
+        subgroup_columns=_GROUP_COLUMNS,
+        subgroups=[_group(group) for group in found.subgroups],
         matrices=_matrices(card, found.overall),
         pictures=_curves(found, answers),
         training=training_figures(history or {}),
@@ -79,6 +84,25 @@ def _row(figures: Figures) -> list[object]:
     areas = [_two_lines(i) for i in (figures.auroc, figures.auprc, figures.sensitivity, figures.specificity)]
     errors = [f"{value:.3f}" for value in (figures.brier, figures.log_loss, figures.calibration_error)]
     return [figures.source, *numbers, *areas, *errors, figures.referred]
+
+
+def _baselines(found: Appraisal) -> list[tuple[str, str]]:
+    """What the figures above are worth: beside the constant answers."""
+    base, overall = found.baseline, found.overall
+    balanced = ABSENT if overall.balanced_accuracy is None else f"{overall.balanced_accuracy:.2f}"
+    skill = 1 - overall.brier / base.brier
+    return [
+        ("Balanced accuracy (0.50 is any constant answer)", balanced),
+        ("Accuracy of the more frequent answer alone", f"{base.accuracy:.2f}"),
+        ("AUPRC of chance, the share with the finding", f"{base.auprc:.2f}"),
+        ("Brier score of that share as every probability", f"{base.brier:.3f}; the version is better by {skill:.0%}"),
+        ("Its log loss", f"{base.log_loss:.3f}"),
+    ]
+
+
+def _group(group: Subgroup) -> list[object]:
+    rates = [_two_lines(i) for i in (group.auroc, group.sensitivity, group.specificity)]
+    return [f"{group.name}: {group.value}", group.n, group.patients, group.positives, *rates]
 
 
 def _card_rows(card: Card) -> list[list[object]]:

@@ -36,6 +36,7 @@ SENTENCES = {
     "page.mcc": "马修斯相关系数",
     "page.calibration_slope": "校准斜率（1 为正确）",
     "page.calibration_intercept": "校准截距（0 为正确）",
+    "page.repeated": "以 {splits} 种方式划分患者的 AUROC：均值、最低、最高",
     "page.contradicted": "标签与最确定的十分之一相左",
     "page.conformal_bounds": "要有 {rate} 的时候正确，概率在这些值之间的须由人判读",
     "page.conformal_group": "同上，{group}",

@@ -36,6 +36,7 @@ SENTENCES = {
     "page.mcc": "Matthews' correlation",
     "page.calibration_slope": "Calibration slope (1 is right)",
     "page.calibration_intercept": "Calibration intercept (0 is right)",
+    "page.repeated": "AUROC over {splits} ways to split the patients: mean, lowest, highest",
     "page.contradicted": "Labels against the most certain tenths",
     "page.conformal_bounds": "A person would have to look between these probabilities, to be right {rate} of the time",
     "page.conformal_group": "The same, {group}",

@@ -28,6 +28,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "lung_sound/cnn2": {},
     "lung_sound/inception_v3": {},
     "lung_sound/resnet50": {},
+    "lung_sound/yamnet": {},
 }
 _bootstrap = metrics.bootstrap
 UNTRAINED = tuple(f"chest_xray/efficientnet_b{size}" for size in range(1, 8))

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from services.trainer import appraise, compare, datasets, history
 from services.trainer.fit import Epoch
+from services.trainer.recipe import recipes
 from services.trainer.reports.version import version_report
 from services.trainer.train import Progress
 from shared import registry
@@ -210,3 +211,18 @@ def test_a_history_that_is_none_is_explained(tmp_path: Path) -> None:
     path.write_text('{"stage": "fold 1/2"}\n')
     with pytest.raises(BadRequest, match="Line 1"):
         history.read(path)
+
+
+def test_compare_shows_every_measured_recipe_once_within_what_can_be_compared(home: Path) -> None:
+    said = json.loads(_run("compare", "cough", "--out", home / "all.html", "--json"))
+    measured = [group for group in said["groups"] if group["entries"][0]["sha256"] == ""]
+    names = [entry["recipe"] for group in measured for entry in group["entries"]]
+    assert sorted(names) == [name for name in recipes() if name.startswith("cough/")]
+    assert len({entry["n"] for entry in measured[0]["entries"]}) == 1
+    refused = next(entry for group in measured for entry in group["entries"] if entry["sensitivity"] is None)
+    assert "refused" in refused["warning"]
+    page = (home / "all.html").read_text()
+    assert "7 recipes on one data set" in page
+    assert page.count("found (true positives)") == len(said["groups"]) - sum(
+        group["entries"][0]["found"] is None for group in said["groups"]
+    )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from services.trainer import reproduce
-from services.trainer.apart import apart
+from services.trainer.apart import Apart, apart
 from services.trainer.datasets import Row
 from services.trainer.documents import DOCUMENTS, Document
 from services.trainer.evaluate import Plan
@@ -82,6 +82,15 @@ def test_what_is_measured_stays_measured(
     told.clear()
     assert reproduce.reproduce(data, kept, chosen, tmp_path, lambda title, epoch: told.append(title)) == first
     assert told == []
+
+    older = next(record for record in first if record.apart)
+    file = kept / chosen[0].file
+    file.write_text(
+        older.model_copy(update={"controls": "", "apart": _without_controls(older.apart)}).model_dump_json()
+    )
+    assert reproduce.reproduce(data, kept, chosen, tmp_path, lambda title, epoch: told.append(title)) == first
+    assert told == [f"{chosen[0].title}: controls"]  # measured again, without training anything
+    told.clear()
     changed = [replace(piece, options=replace(piece.options, balance="class")) for piece in chosen[:1]]
     reproduce.reproduce(data, kept, changed, tmp_path, lambda title, epoch: told.append(title))
     assert set(told) == {chosen[0].title}
@@ -109,6 +118,11 @@ def test_a_constant_answer_is_called_by_its_name() -> None:
     document = replace(DOCUMENT, share=0.2)
     found = replay(_Constant(), examples, document, _task(document))
     assert "no more than the more frequent answer alone gives" in meaning(document, found, None)
+
+
+def _without_controls(found: Apart | None) -> Apart:
+    assert found
+    return found.model_copy(update={"controls": []})
 
 
 class _Constant(type(find(LINEAR))):  # type: ignore[misc]
