@@ -34,8 +34,9 @@ _PENALTY = 0.002
 class LungSoundYamnet(LungSoundCnn3):
     """Mean log-odds of three: linear on the ridges, linear on YAMNet's channels, boosted trees on both; one graph.
 
-    YAMNet hears the sound at its own and at double speed and does not learn; its tenth and eleventh layers did best of
-    four (measured), the last ones know AudioSet's classes. `faithful` follows no document: no other stethoscopes.
+    YAMNet hears the sound at its own and at double speed and does not learn. Its eleventh layer tells more than its
+    last (0.87 and 0.85 on unseen children, linear), which knows AudioSet's classes; four times the speed added little.
+    `faithful` follows no document: it is the same without other stethoscopes.
     """
 
     name = "lung_sound/yamnet"
