@@ -95,7 +95,10 @@ def _baselines(found: Appraisal) -> list[tuple[str, str]]:
         ("Balanced accuracy (0.50 is any constant answer)", balanced),
         ("Accuracy of the more frequent answer alone", f"{base.accuracy:.2f}"),
         ("AUPRC of chance, the share with the finding", f"{base.auprc:.2f}"),
-        ("Brier score of that share as every probability", f"{base.brier:.3f}; the version is better by {skill:.0%}"),
+        (
+            "Brier score of that share as every probability",
+            f"{base.brier:.3f}; the version's skill over it {skill:+.0%}",
+        ),
         ("Its log loss", f"{base.log_loss:.3f}"),
     ]
 
