@@ -66,6 +66,8 @@ def small(name: str) -> Recipe:
 
 
 def _resized(steps: list[Step], shape: tuple[int, ...]) -> list[Step]:
+    if len(shape) == 1:
+        return steps
     side = {"height": shape[1], "width": shape[-1]}
     return [
         step.model_copy(update={"params": {**step.params, **side}}) if "height" in step.params else step
