@@ -11,8 +11,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from services.api.app import create_app
-from shared.db.engine import Database
+from services.api.upkeep import Upkeep
+from shared.db.engine import Database, async_engine
 from shared.db.tables import IdempotencyKey, Job
 from shared.schemas import Modality, Role
 from shared.settings import Settings
@@ -140,9 +140,9 @@ def test_old_keys_are_forgotten(settings: Settings, api: Api, client: httpx.Clie
     api.execute("UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key = 'old'")
 
     async def tidied() -> list[int]:
-        gateway = create_app(settings).state.gateway
-        counts = [await gateway.upkeep.tidy() for _ in range(2)]
-        await gateway.engine.dispose()
+        engine = async_engine(settings)
+        counts = [await Upkeep(settings, engine).tidy() for _ in range(2)]
+        await engine.dispose()
         return counts
 
     assert asyncio.run(tidied()) in ([1, 0], [0, 0])  # the running gateway tidies as well, and may be first
