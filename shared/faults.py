@@ -19,7 +19,6 @@ POINTS = frozenset(
         "submit.received",  # the whole file is read, nothing is durable
         "blob.synced",  # its bytes are on the disk under no name yet
         "blob.kept",  # and under their sha256; no row knows them
-        "submit.inserted",  # every row is written, before the commit
         "submit.committed",  # after the commit, before the doorbell and the reply
         "submit.rung",  # before the reply
         "waker.sending",  # the doorbell's thread, before the message

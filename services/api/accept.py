@@ -1,4 +1,4 @@
-"""Accepting a submission: which version may answer, then one transaction for everything that remembers it."""
+"""Accepting a submission: which version may answer, then one statement for everything that remembers it."""
 
 import hashlib
 import json
@@ -8,17 +8,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.api import reading
 from services.api.auth import Caller
 from services.api.gateway import Gateway
 from services.api.idempotency import Repeatable
 from services.api.looks import Shown
-from services.api.views import JobRow
+from services.api.views import JobRow, Outlook
 from shared.db.statements import submissions, versions
 from shared.db.tables import PRIORITY_RANK, Job, JobInput, Version, new_id
 from shared.errors import Conflict, TooLarge, Unavailable, Unprocessable, UnsupportedInput
-from shared.faults import fault
-from shared.schemas import JobFields, JobState, Modality
+from shared.schemas import Card, JobFields, JobState, Modality
 from shared.sentences import say
 from shared.sniff import modalities_of, read_by
 from shared.storage import Blob
@@ -75,51 +73,62 @@ class Submission:
         modality = modality_of(self.upload)
         hours = self.gateway.settings.idempotency_hours
         request = Repeatable(self.caller, self.key, fingerprint(self.upload.fields, self.upload.sha256), hours)
-        async with self.gateway.begin() as session:
-            before = await request.before(session)
-            if before is not None:
-                return Accepted(before, modality, replayed=True)
-            requested = await self._requested(session, modality)
-            blob = await self.upload.commit()
-            job_id = new_id()
-            first = await request.take(session, job_id)
-            if first is not None:
-                return Accepted(first, modality, replayed=True)
-            row = await self._insert(session, job_id, modality, requested, blob.sha256)
-            shown = await reading.show(self.gateway, session, row)
-            fault("submit.inserted")
+        before = await self._before(request)
+        if before is not None:
+            return Accepted(before, modality, replayed=True)
+        requested = await self._requested(modality)
+        blob = await self.upload.commit()
+        made = await self._insert(request, modality, requested, blob.sha256)
+        if made is None:
+            first = await self._before(request)
+            if first is None:
+                raise Unavailable  # it grew too old between the two statements
+            return Accepted(first, modality, replayed=True)
         JOBS_ACCEPTED.labels(modality, self.upload.fields.priority).inc()
-        return Accepted(job_id, modality, replayed=False, shown=shown)
+        return Accepted(made.view.id, modality, replayed=False, shown=made)
 
-    async def _requested(self, session: AsyncSession, modality: Modality) -> Version | None:
+    async def _before(self, request: Repeatable) -> UUID | None:
+        if request.key is None:
+            return None
+        async with self.gateway.look() as connection:
+            return await request.before(connection)
+
+    async def _requested(self, modality: Modality) -> Version | None:
         """The pinned version, if one was asked for, after reading the card of whichever will answer."""
         named = self.upload.fields.version
-        if named is None:
-            version = await self.gateway.actives.of(session, self.caller.tenant_id, modality)
-        else:
-            version = await pinnable(session, modality, named)
-        if version is None:
-            raise Unavailable("no_version")
-        card = (await self.gateway.cards.of(session, [version.id]))[version.id]
+        version, card = self._kept(modality) if named is None else (None, None)
+        if version is None or card is None:
+            async with self.gateway.begin() as session:
+                version, card = await self._answering(session, modality, named)
         if self.upload.media_type not in read_by(card.input.media_types):
             raise UnsupportedInput
         if self.upload.size_bytes > card.input.max_bytes:
             raise TooLarge(limit_mb=card.input.max_bytes // 2**20)
         return version if named else None
 
+    def _kept(self, modality: Modality) -> tuple[Version | None, Card | None]:
+        version = self.gateway.actives.kept(self.caller.tenant_id, modality)
+        return version, None if version is None else self.gateway.cards.kept(version.id)
+
+    async def _answering(self, session: AsyncSession, modality: Modality, named: str | None) -> tuple[Version, Card]:
+        if named is None:
+            version = await self.gateway.actives.of(session, self.caller.tenant_id, modality)
+        else:
+            version = await pinnable(session, modality, named)
+        if version is None:
+            raise Unavailable("no_version")
+        return version, (await self.gateway.cards.of(session, [version.id]))[version.id]
+
     async def _insert(
-        self, session: AsyncSession, job_id: UUID, modality: Modality, requested: Version | None, sha256: str
-    ) -> JobRow:
-        """The new job as reading it again would show it."""
+        self, request: Repeatable, modality: Modality, requested: Version | None, sha256: str
+    ) -> Shown | None:
+        """The new job as reading it again would show it; None when the key is somebody else's. One statement."""
         fields, tenant = self.upload.fields, self.caller.tenant_id
-        study = None
-        if fields.study_id:
-            study = await session.scalar(submissions.study(tenant, fields.study_id, fields.subject_id))
+        drained = await self.gateway.paces.of(tenant, modality)
         job = {
-            "id": job_id,
+            "id": new_id(),
             "tenant_id": tenant,
             "principal_id": self.caller.principal_id,
-            "study_id": study,
             "modality": str(modality),
             "priority": PRIORITY_RANK[fields.priority],
             "requested_id": requested.id if requested else None,
@@ -128,11 +137,18 @@ class Submission:
             **{name: getattr(fields, name) for name in _TOLD},
         }
         file = {"sha256": sha256, "media_type": self.upload.media_type}
-        audited = {"credential_id": self.caller.credential_id, "request_id": self.request_id}
-        made = await session.scalar(submissions.job(), {"input": new_id(), **job, **file, **audited})
-        row = Job(**job, state=JobState.QUEUED, attempts=0, created_at=made)
+        others = {
+            **{"input": new_id(), "study": new_id(), "study_named": fields.study_id or None},
+            **{"credential_id": self.caller.credential_id, "request_id": self.request_id},
+        }
+        found = await self.gateway.quick.rows(submissions.job(), {**job, **file, **others, **request.columns})
+        if not found:
+            return None
+        (made,) = found
+        row = Job(**job, study_id=made.study_id, state=JobState.QUEUED, attempts=0, created_at=made.created_at)
         given = JobInput(**file, size_bytes=self.upload.size_bytes)
-        return JobRow(row, given, None, fields.study_id, None, requested)
+        shown = JobRow(row, given, None, fields.study_id, None, requested)
+        return self.gateway.looks.made(shown, Outlook(made.ahead, drained, made.created_at))
 
 
 def modality_of(upload: Input) -> Modality:

@@ -113,7 +113,7 @@ async def sign_in_with_link(gateway: Gateway, secret: str, request_id: str | Non
 async def sign_in_with_key(gateway: Gateway, secret: str, request_id: str | None = None) -> str:
     """Return the secret of a new session with the rights and the end of a key (`thk_...`). Raises Unauthenticated."""
     async with gateway.begin() as session:
-        row = (await session.execute(statements.holders([people.digest(secret)]))).one_or_none()
+        row = (await session.execute(statements.holders(), {"digests": [people.digest(secret)]})).one_or_none()
         if row is None or row.kind != "key":
             raise Unauthenticated
         return await _open_session(gateway, session, row, request_id, until=row.expires_at)

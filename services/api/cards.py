@@ -20,6 +20,10 @@ class Cards:
     def __init__(self) -> None:
         self._cards: dict[UUID, Card] = {}
 
+    def kept(self, version: UUID) -> Card | None:
+        """A card that was read before."""
+        return self._cards.get(version)
+
     async def of(self, session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Card]:
         """The cards of these versions."""
         wanted = set(ids)
@@ -42,13 +46,18 @@ class Actives:
 
     async def of(self, session: AsyncSession, tenant: UUID, modality: Modality) -> Version | None:
         """That version without its card, or None."""
-        until, version = self._kept.get((tenant, modality), (0.0, None))
-        if time.monotonic() < until:
+        version = self.kept(tenant, modality)
+        if version is not None:
             return version
         found = await session.scalar(versions.active(), {"modality": modality, "tenant": tenant})
         if found is not None:
             self._kept[tenant, modality] = time.monotonic() + _FRESH_S, found
         return found
+
+    def kept(self, tenant: UUID, modality: Modality) -> Version | None:
+        """The same without asking, while it is known."""
+        until, version = self._kept.get((tenant, modality), (0.0, None))
+        return version if time.monotonic() < until else None
 
     def forget(self) -> None:
         """A version was recalled here: ask again."""

@@ -16,13 +16,15 @@ from services.api.cards import Actives, Cards
 from services.api.drift.rolling import Rolling
 from services.api.followed import Followed
 from services.api.looks import Looks
+from services.api.paces import Paces
 from services.api.rates import Rates
 from services.api.repeated import Repeated
 from services.api.retrainer import Retrainer
 from services.api.upkeep import Upkeep
 from services.api.watch import Watcher
 from services.api.webhooks.dispatch import Dispatcher
-from shared.db.engine import async_engine
+from shared.db.engine import async_engine, single_engine
+from shared.db.quick import Quick
 from shared.db.statements import training
 from shared.queue import Waker, celery_app
 from shared.settings import Settings
@@ -35,11 +37,14 @@ class Gateway:
 
     settings: Settings
     engine: AsyncEngine = field(init=False)
+    single: AsyncEngine = field(init=False)
+    quick: Quick = field(init=False)
     store: BlobStore = field(init=False)
     watcher: Watcher = field(init=False)
     run_watcher: Watcher = field(init=False)
     cards: Cards = field(init=False)
     actives: Actives = field(init=False)
+    paces: Paces = field(init=False)
     looks: Looks = field(init=False)
     admission: Admission = field(init=False)
     rates: Rates = field(init=False)
@@ -48,12 +53,15 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.engine = async_engine(self.settings)
+        self.single = single_engine(self.settings)
+        self.quick = Quick(self.single)
         self.store = BlobStore(self.settings.blob_dir)
         self.watcher = Watcher(self.engine)
         self.run_watcher = Watcher(self.engine, training.ended)
         self.cards = Cards()
         self.actives = Actives()
-        self.looks = Looks(self.engine, self.cards, self.settings.base_url)
+        self.paces = Paces(self.quick)
+        self.looks = Looks(self.engine, self.single, self.cards, self.settings.base_url)
         self.admission = Admission(self.settings, self.engine)
         self.rates = Rates(self.settings)
         self.followed = Followed(self.engine)
@@ -74,6 +82,7 @@ class Gateway:
         if self._waker is not None:
             self._waker.close()
         await self.engine.dispose()
+        await self.single.dispose()
 
     def close_watchers(self) -> None:
         """Answer whoever waits as things are now; nobody waits any more."""
@@ -87,8 +96,8 @@ class Gateway:
     @asynccontextmanager
     async def look(self) -> AsyncIterator[AsyncConnection]:
         """A connection for one statement that only reads: no BEGIN, no COMMIT."""
-        async with self.engine.connect() as connection:
-            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with self.single.connect() as connection:
+            yield connection
 
     def wake(self, modality: str) -> None:
         """Tell the workers, after the commit, that there is work."""

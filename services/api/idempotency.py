@@ -2,11 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Depends, Header
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from services.api.auth import Caller
 from shared.db.statements import submissions
@@ -27,7 +27,12 @@ class Repeatable:
         """A request that means these words."""
         return cls(caller, key, hashlib.sha256(" ".join(map(str, meaning)).encode()).hexdigest(), hours)
 
-    async def before(self, session: AsyncSession) -> UUID | None:
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What a statement that takes the key by itself is executed with."""
+        return {"key": self.key, "fingerprint": self.fingerprint, "hours": self.hours}
+
+    async def before(self, session: AsyncSession | AsyncConnection) -> UUID | None:
         """The job of an earlier request with this key. Raises Unprocessable: that request was a different one."""
         if self.key is None:
             return None

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from services.api.cards import Cards
 from services.api.gather import Gathered
 from services.api.views import JobRow, Outlook, job_view, versions_of
+from shared.db.quick import Quick
 from shared.db.statements import audit, jobs, people
 from shared.db.tables import Job
 from shared.schemas import Card, JobState, JobView
@@ -42,17 +42,21 @@ class Asked:
 class Looks:
     """Gathered reads of one gateway."""
 
-    def __init__(self, engine: AsyncEngine, cards: Cards, base_url: str) -> None:
+    def __init__(self, engine: AsyncEngine, single: AsyncEngine, cards: Cards, base_url: str) -> None:
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._single, self._quick = single, Quick(single)
         self._cards, self._base_url = cards, base_url
-        self.holders: Gathered[bytes, Row[Any]] = Gathered(self._holders)  # by digest
+        self.holders: Gathered[bytes, Any] = Gathered(self._holders)  # by digest
         self.states: Gathered[tuple[UUID, UUID], str] = Gathered(self._states)  # by tenant and job
         self.jobs: Gathered[Asked, Shown] = Gathered(self._jobs)
 
     async def shown(self, session: AsyncSession, rows: Sequence[JobRow]) -> list[Shown]:
         """Rows as they are shown, with their places in the queue."""
         return self._told(rows, *await self._known(session, rows))
+
+    def made(self, row: JobRow, outlook: Outlook) -> Shown:
+        """A job that was just made, as it is shown."""
+        return self._told([row], {}, {row.job.id: outlook})[0]
 
     async def _known(
         self, session: AsyncSession, rows: Sequence[JobRow]
@@ -66,9 +70,9 @@ class Looks:
         found = [(row, outlooks.get(row.job.id)) for row in rows]
         return [Shown(job_view(row, cards, self._base_url, outlook), _retry(row, outlook)) for row, outlook in found]
 
-    async def _holders(self, digests: Sequence[bytes]) -> dict[bytes, Row[Any]]:
-        async with self._single.connect() as connection:
-            return {row.digest: row for row in await connection.execute(people.holders(digests))}
+    async def _holders(self, digests: Sequence[bytes]) -> dict[bytes, Any]:
+        rows = await self._quick.rows(people.holders(), {"digests": list(digests)})
+        return {row.digest: row for row in rows}
 
     async def _states(self, pairs: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], str]:
         async with self._single.connect() as connection:

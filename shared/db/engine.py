@@ -42,6 +42,21 @@ def async_engine(settings: Settings) -> AsyncEngine:
     return engine
 
 
+def single_engine(settings: Settings) -> AsyncEngine:
+    """Engine for statements that are a transaction each: no BEGIN, no COMMIT, no way back."""
+    engine = create_async_engine(
+        settings.database_url.get_secret_value(),
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=3,
+        connect_args=_CONNECT,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+    )
+    _ask_idle(engine.sync_engine)
+    return engine
+
+
 def _ask_idle(engine: Engine) -> None:
     """Ask a connection whether it still lives before it is used, unless it was used a moment ago.
 

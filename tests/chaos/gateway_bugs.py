@@ -1,27 +1,32 @@
 """What somebody could have written in a gateway instead of what is shipped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql import ClauseElement
 
 from tests.chaos.planting import put
 
 
 def acknowledged_early() -> None:
     """202 is answered, the commit comes a little later."""
-    from services.api.accept import Accepted, Submission
+    from shared.db.quick import Quick
+    from shared.db.statements import submissions
 
-    right = Submission.accept
+    right = Quick.rows
 
-    async def accept(self: Submission) -> Accepted:
-        return await right(replace(self, gateway=_Late(self.gateway)))  # type: ignore[arg-type]
+    async def rows(self: Quick, statement: ClauseElement, values: Mapping[str, Any]) -> list[Any]:
+        if statement is not submissions.job():
+            return await right(self, statement, values)
+        asyncio.get_running_loop().call_later(1, lambda: asyncio.ensure_future(right(self, statement, values)))
+        return [SimpleNamespace(created_at=datetime.now(UTC), study_id=None, ahead=0)]
 
-    put(Submission, "accept", accept)
+    put(Quick, "rows", rows)
 
 
 def key_not_looked_up() -> None:
@@ -33,6 +38,7 @@ def key_not_looked_up() -> None:
 
     put(Repeatable, "before", nothing)
     put(Repeatable, "take", nothing)
+    put(Repeatable, "columns", property(lambda self: {"key": None, "fingerprint": self.fingerprint, "hours": 1}))
 
 
 def body_not_compared() -> None:
@@ -116,19 +122,3 @@ def webhook_dropped() -> None:
         return text("DELETE FROM deliveries WHERE id = :delivery").bindparams(delivery=delivery)
 
     put(webhooks, "failed", failed)
-
-
-class _Late:
-    """A gateway whose transactions are committed a second after their end."""
-
-    def __init__(self, gateway: Any) -> None:
-        self._gateway = gateway
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._gateway, name)
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncSession]:
-        session: AsyncSession = self._gateway._sessions()
-        yield session
-        asyncio.get_running_loop().call_later(1, lambda: asyncio.ensure_future(session.commit()))

@@ -73,6 +73,17 @@ _OUTLOOKS = text(
     bindparam("priorities", type_=ARRAY(SmallInteger)),
 )
 
+# What a submission's answer estimates with: counted apart from the job, and not for each.
+_PACE = text(
+    """
+    SELECT count(*) AS drained FROM (
+        SELECT FROM jobs
+        WHERE finished_at > now() - interval '60 seconds' AND tenant_id = :tenant AND modality = :modality
+          AND state <> 'cancelled'
+        LIMIT 5000) AS ended
+    """
+).bindparams(bindparam("tenant", type_=PG_UUID(as_uuid=True)), bindparam("modality", type_=Text()))
+
 # The claim loses its hold of the row with the same statement, so a worker that still computes cannot write any more.
 _CANCEL = text(
     """
@@ -206,6 +217,11 @@ def outlooks(jobs: Sequence[Job]) -> TextClause:
         modalities=[job.modality for job in jobs],
         priorities=[job.priority for job in jobs],
     )
+
+
+def pace() -> TextClause:
+    """How many of a tenant's jobs of a modality ended in the last minute. Executed with `tenant` and `modality`."""
+    return _PACE
 
 
 def cancel(tenant: UUID, job_id: UUID) -> TextClause:

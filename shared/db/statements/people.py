@@ -1,6 +1,5 @@
 """Credentials: who holds a secret, one-time links, revocation. Expiry is judged by the database's clock."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -42,9 +41,12 @@ _HOLDERS = (
 )
 
 
-def holders(digests: Sequence[bytes]) -> Select[*tuple[Any, ...]]:
-    """Credential, principal and tenant behind secrets that are neither expired nor revoked; no row for the others."""
-    return _HOLDERS.params(digests=list(digests))
+def holders() -> Select[*tuple[Any, ...]]:
+    """Credential, principal and tenant behind secrets that are neither expired nor revoked; no row for the others.
+
+    Executed with `digests`, a list of the secrets' digests.
+    """
+    return _HOLDERS
 
 
 def use_link(digest: bytes) -> Update:

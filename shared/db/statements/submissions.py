@@ -4,16 +4,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, TextClause, bindparam, func, select, text
+from sqlalchemy import Integer, Select, Text, TextClause, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql.dml import ReturningInsert
 
-from shared.db.tables import IdempotencyKey, Job, Study, new_id
+from shared.db.tables import IdempotencyKey, Job
 
 COLUMNS = (
     "tenant_id",
     "principal_id",
-    "study_id",
     "modality",
     "priority",
     "requested_id",
@@ -31,9 +30,25 @@ COLUMNS = (
 )
 _SUBMIT = text(
     f"""
-    WITH job AS (
-        INSERT INTO jobs (id, {", ".join(COLUMNS)}) VALUES (:id, {", ".join(f":{name}" for name in COLUMNS)})
-        RETURNING id, tenant_id, principal_id, created_at
+    WITH taken AS (
+        INSERT INTO idempotency_keys AS k (principal_id, key, tenant_id, request_sha256, job_id)
+        SELECT :principal_id, :key, :tenant_id, :fingerprint, :id WHERE :key IS NOT NULL
+        ON CONFLICT (principal_id, key) DO UPDATE
+        SET request_sha256 = EXCLUDED.request_sha256, job_id = EXCLUDED.job_id, created_at = now()
+        WHERE k.created_at <= now() - make_interval(hours => :hours)
+        RETURNING k.job_id
+    ),
+    ours AS (SELECT WHERE :key IS NULL OR EXISTS (SELECT FROM taken)),
+    study AS (
+        INSERT INTO studies AS s (id, tenant_id, external_id, subject_id)
+        SELECT :study, :tenant_id, :study_named, :subject_id FROM ours WHERE :study_named IS NOT NULL
+        ON CONFLICT (tenant_id, external_id) DO UPDATE SET subject_id = coalesce(s.subject_id, EXCLUDED.subject_id)
+        RETURNING s.id
+    ),
+    job AS (
+        INSERT INTO jobs (id, study_id, {", ".join(COLUMNS)})
+        SELECT :id, (SELECT id FROM study), {", ".join(f":{name}" for name in COLUMNS)} FROM ours
+        RETURNING id, tenant_id, principal_id, study_id, created_at
     ),
     event AS (
         INSERT INTO job_events (tenant_id, job_id, to_state, cause)
@@ -47,12 +62,20 @@ _SUBMIT = text(
         INSERT INTO audit_events (tenant_id, principal_id, credential_id, action, object_type, object_id, request_id)
         SELECT tenant_id, principal_id, :credential_id, 'job.submit', 'job', id::text, :request_id FROM job
     )
-    SELECT created_at FROM job
+    SELECT created_at, study_id, (
+        SELECT count(*) FROM (
+            SELECT FROM jobs
+            WHERE tenant_id = :tenant_id AND modality = :modality AND state = 'queued'
+              AND (priority < :priority OR (priority = :priority AND id < :id))
+            LIMIT 1000) AS before) AS ahead
+    FROM job
     """  # noqa: S608 - the names above, and nothing from outside
 ).bindparams(
     *(bindparam(name, type_=Job.__table__.c[name].type) for name in ("id", *COLUMNS)),
-    *(bindparam(name, type_=Job.__table__.c.id.type) for name in ("input", "credential_id")),
+    *(bindparam(name, type_=Job.__table__.c.id.type) for name in ("input", "study", "credential_id")),
+    *(bindparam(name, type_=Text()) for name in ("key", "fingerprint", "study_named", "sha256", "media_type")),
     bindparam("request_id", type_=Text()),
+    bindparam("hours", type_=Integer()),
 )
 
 _FORGET = text(
@@ -91,20 +114,13 @@ def forget(hours: int, most: int) -> TextClause:
     return _FORGET.bindparams(hours=hours, most=most)
 
 
-def study(tenant: UUID, external_id: str, subject_id: str | None) -> ReturningInsert[UUID]:
-    """Find or make a study; what it did not know of its subject it learns."""
-    statement = upsert(Study).values(id=new_id(), tenant_id=tenant, external_id=external_id, subject_id=subject_id)
-    known = func.coalesce(Study.subject_id, statement.excluded.subject_id)
-    return statement.on_conflict_do_update(
-        index_elements=[Study.tenant_id, Study.external_id], set_={"subject_id": known}
-    ).returning(Study.id)
-
-
 def job() -> TextClause:
-    """The job with its input, the first event of its life and who sent it, in one round trip; returns when it was made.
+    """The job with its key, its study, its input, the first event of its life and who sent it, all or nothing.
 
-    Executed with `input` (the id of the input), `id`, `sha256`, `media_type`, `credential_id`, `request_id` and every
-    column of `COLUMNS`.
+    Returns when it was made, its study's id and how many of its tenant's jobs go first (at most 1,000); no row when
+    somebody else holds the key. Waits for whoever takes the key at the same time. A study that is known learns what it
+    did not know of its subject. Executed with `id`, `input` and `study` (ids for new rows), `key` and `study_named`
+    (each may be None), `fingerprint`, `hours`, `sha256`, `media_type`, `credential_id`, `request_id` and `COLUMNS`.
     """
     return _SUBMIT
 
