@@ -7,6 +7,7 @@ import structlog
 from celery import Celery, signals
 from kombu import Queue  # type: ignore[attr-defined]
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from shared.faults import fault
 from shared.settings import Settings
@@ -87,7 +88,8 @@ def listen(app: Celery, queues: Sequence[str], name: str) -> None:
 class Waker:
     """Rings the doorbell off the request path: one thread, coalesced per modality, each attempt bounded in time.
 
-    The first ring goes out at once; under load those of the next moment go out as one.
+    The first ring goes out at once; under load those of the next moment go out as one, and none while one lies there
+    unheard. So no more than one waits for workers that are busy or away, and none has to grow too old.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -128,9 +130,15 @@ class Waker:
         try:
             fault("waker.sending")
             task, queue = (TRAIN_TASK, TRAINING) if modality == TRAINING else (WORK_TASK, queue_name(modality))
-            self._app.send_task(task, queue=queue, retry=False, expires=60)
-        except (OperationalError, OSError) as error:
+            if not self._rings(queue):
+                self._app.send_task(task, queue=queue, retry=False)
+        except (OperationalError, RedisError, OSError) as error:
             # The row is committed; an idle worker looks by itself.
             _log.warning("wake_failed", modality=modality, error=type(error).__name__)
         except Exception:  # noqa: BLE001 — a thread that ends here would never ring again, and nobody would know
             _log.exception("wake_broken", modality=modality)
+
+    def _rings(self, queue: str) -> bool:
+        """Whether a message lies there that nobody took: whoever takes it looks afterwards and sees this work too."""
+        with self._app.producer_pool.acquire(block=True) as producer:
+            return bool(producer.connection.default_channel.client.llen(queue))

@@ -39,8 +39,12 @@ class BlobStore:
 
     def writer(self, tenant: UUID) -> "BlobWriter":
         """Open a writer; use it as a context manager. Raises StorageFull."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        return BlobWriter(self, tenant, self._incoming / secrets.token_hex(16))
+        scratch = self._incoming / secrets.token_hex(16)
+        try:
+            return BlobWriter(self, tenant, scratch)
+        except FileNotFoundError:  # the first one
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            return BlobWriter(self, tenant, scratch)
 
     def put(self, tenant: UUID, body: bytes) -> Blob:
         """Store bytes that are in memory already."""
@@ -89,7 +93,7 @@ class BlobWriter:
 
     def __init__(self, store: BlobStore, tenant: UUID, scratch: Path) -> None:
         self._store, self._tenant, self._scratch = store, tenant, scratch
-        self._hash = hashlib.sha256()
+        self._hash, self._placed = hashlib.sha256(), False
         self.size_bytes = 0
         self.head = b""
         self._file = scratch.open("xb")
@@ -133,13 +137,15 @@ class BlobWriter:
     def discard(self) -> None:
         """Remove what was written, unless it has been placed."""
         self._file.close()
-        self._scratch.unlink(missing_ok=True)
+        if not self._placed:
+            self._scratch.unlink(missing_ok=True)
 
     def place(self) -> Path:
         """Rename to the blob's address, without waiting for the disk; returns the folder. Raises OSError."""
         target = self._store.path(self._tenant, self.sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
         self._scratch.rename(target)
+        self._placed = True
         return target.parent
 
     def __enter__(self) -> Self:
