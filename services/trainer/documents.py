@@ -103,7 +103,6 @@ DOCUMENTS: tuple[Document, ...] = (
         "validation accuracy 70.0 %",
         "752 of 1074 pictures: the share of the larger class, so a constant answer",
         10,
-        (4, 4),
     ),
     _lung("lung_sound/cnn2", "validation accuracy 68.7 %", "no better than the majority class (70.0 %)", 20, (8, 8)),
     _lung(
