@@ -1,7 +1,9 @@
 """Celery on Redis as a doorbell: a message says "there is work". Losing one costs seconds, never a job."""
 
+import signal
 import threading
 from collections.abc import Sequence
+from types import FrameType
 
 import structlog
 from celery import Celery, signals
@@ -75,7 +77,13 @@ def listen(app: Celery, queues: Sequence[str], name: str) -> None:
     def tell(**_: object) -> None:
         told.set()
 
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        told.set()
+        raise SystemExit(0)  # Celery takes it for an end of its own and returns
+
     signals.worker_shutting_down.connect(tell, weak=False)
+    for number in (signal.SIGTERM, signal.SIGINT):  # until Celery has set up its own
+        signal.signal(number, leave)
     # prefork could not start the sandbox's children; solo keeps the straight line.
     options = ["--pool=solo", f"--queues={','.join(queues)}", "--loglevel=WARNING", f"--hostname={name}@%h"]
     while not told.is_set():

@@ -123,7 +123,7 @@ def test_train_promote_roll_back_and_recall(admin: Page, site: Site, training: T
     assert names(site, "cough")["active"] == "tiny-1"
 
     admin.locator(".pointers ~ *, #others").first.wait_for()
-    admin.locator("a[href*='/recall?']").last.click()
+    admin.locator("tr", has_text="tiny-2").locator("a[href*='/recall?']").last.click()
     expect(admin.get_by_role("heading", level=1)).to_have_text(say("admin.ask.recall", version="tiny-2"))
     expect(admin.locator("main")).to_contain_text(say("admin.undo.recall"))
     decide(admin, "recall", "Trained on mislabelled recordings.")

@@ -68,6 +68,6 @@ def test_a_cancelled_batch_takes_no_more_and_retry_leaves_it(machine: Machine, f
     said = machine.run("batch", "submit", str(folder), "--modality", "cough", "--key", begun["key"], code=1).stderr
     assert "cancelled" in said
     assert begun["key"] in said
-    assert machine.answer("batch", "retry", begun["id"])["jobs"] == 12
+    assert "cancelled" in machine.run("batch", "retry", begun["id"], code=1).stderr
     said = machine.run("batch", "status", "00000000-0000-0000-0000-000000000000", code=1).stderr
     assert said.strip()

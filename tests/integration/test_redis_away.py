@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,26 @@ def test_waking_never_blocks(ringing: Settings, doorbell: Doorbell, how: str) ->
     for _ in range(1000):
         waker.wake("cough")
     waker.close()
+
+
+_TOLD_EARLY = """
+import os, signal
+from celery import signals
+from shared.queue import celery_app, listen
+from shared.settings import Settings
+
+def tell(**_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+signals.celeryd_after_setup.connect(tell, weak=False)
+listen(celery_app(Settings(redis_url="redis://127.0.0.1:1/0")), ["work.cough"], "early")
+"""
+
+
+def test_who_is_told_to_end_while_celery_sets_up_ends() -> None:
+    done = subprocess.run([sys.executable, "-c", _TOLD_EARLY], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "doorbell_ended" not in done.stdout + done.stderr
 
 
 def test_one_message_lies_there_however_often_it_rings(ringing: Settings, doorbell: Doorbell) -> None:

@@ -6,6 +6,8 @@ SENTENCES = {
     "{shortcuts}）。",
     "card.protocol": "{folds} 折交叉验证，按患者分组，按来源和标签分层；所有数字均来自未参与训练的折，其校准和阈值取"
     "自其他折；区间：按患者自助抽样（AUROC、AUPRC），Wilson 法（比率）；发布的网络设置相同，并使用全部患者",
+    "card.protocol_alone": "{folds} 名患者逐一单独留出；所有数字均来自未参与训练的折，其校准和阈值取自其他折；区间："
+    "按患者自助抽样（AUROC、AUPRC），Wilson 法（比率）；发布的网络设置相同，并使用全部患者",
     # Limits that the figures make.
     "card.limit.linked": "类别与来源相关（以下来源只含一个类别：{sources}），因此合并后的数字偏于乐观。",
     "card.limit.across": "不用数据集 {source} 训练时，在该数据集上的 AUROC 为 {value}（{low} 至 {high}）：对其他地方"
@@ -67,6 +69,10 @@ SENTENCES = {
     "card.control.loudness": "响度",
     "card.control.age": "年龄和性别",
     "card.control.place": "听诊部位",
+    "card.control.person": "人员与地点",
+    "card.control.lungs": "肺部涂黑",
+    "card.control.view": "投照体位",
+    "card.control.noise": "底噪",
     "card.meaning.source": "仅看来源名称",
     "card.meaning.file_size": "文件的字节数",
     "card.meaning.duration": "以秒计的长度",
@@ -80,4 +86,8 @@ SENTENCES = {
     "card.meaning.spectrogram": "声谱图的均值和离散程度",
     "card.meaning.age": "文件名中的儿童年龄和性别",
     "card.meaning.place": "听诊器放置的位置",
+    "card.meaning.person": "文件头或索引中的年龄、性别、机构和设备",
+    "card.meaning.lungs": "将肺部所在方框涂黑后的图像",
+    "card.meaning.view": "文件头或索引中的投照方向",
+    "card.meaning.noise": "录音中最安静的十分之一的电平",
 }

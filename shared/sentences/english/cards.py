@@ -8,6 +8,9 @@ SENTENCES = {
     "card.protocol": "{folds}-fold cross-validation grouped by patient, stratified by source and label; every "
     "figure out of fold, calibration and threshold for it from the other folds; intervals: bootstrap over patients "
     "(AUROC, AUPRC), Wilson (rates); the published network has the same settings and all patients",
+    "card.protocol_alone": "each of {folds} patients held out alone; every figure out of fold, calibration and "
+    "threshold for it from the other folds; intervals: bootstrap over patients (AUROC, AUPRC), Wilson (rates); the "
+    "published network has the same settings and all patients",
     # Limits that the figures make.
     "card.limit.linked": "Class and source are linked (one class only in: {sources}), so pooled figures flatter.",
     "card.limit.across": "Trained without the collection {source}, AUROC there is {value} ({low} to {high}): expect "
@@ -81,6 +84,10 @@ SENTENCES = {
     "card.control.loudness": "loudness",
     "card.control.age": "age and sex",
     "card.control.place": "chest location",
+    "card.control.person": "person and place",
+    "card.control.lungs": "lungs blacked out",
+    "card.control.view": "view",
+    "card.control.noise": "noise floor",
     "card.meaning.source": "the name of the source alone",
     "card.meaning.file_size": "the number of bytes of the file",
     "card.meaning.duration": "the length in seconds",
@@ -94,4 +101,8 @@ SENTENCES = {
     "card.meaning.spectrogram": "mean and deviation of the spectrogram",
     "card.meaning.age": "the child's age and sex in the file's name",
     "card.meaning.place": "where the stethoscope lay",
+    "card.meaning.person": "age, sex, site and device as header or index name them",
+    "card.meaning.lungs": "the picture with the box of the lungs black",
+    "card.meaning.view": "the projection that header or index names",
+    "card.meaning.noise": "the level of the quietest tenth of the recording",
 }
