@@ -185,3 +185,7 @@ def set_process_environment(**values: str) -> None:
     """Set variables that libraries read on import (BLAS threads, numba's cache), for us and our children."""
     for name, value in values.items():
         os.environ.setdefault(name, value)
+
+
+# Read when ONNX Runtime is imported. Without it each process notes what it ran and sends it to the library's maker.
+set_process_environment(ORT_DISABLE_TELEMETRY="1")
