@@ -84,17 +84,17 @@ def test_who_hangs_connects_and_hears_nothing_until_it_is_over(valkey: tuple[Pro
 def test_a_message_can_be_lost_between_taking_and_remembering(valkey: tuple[Proxy, redis.Redis]) -> None:
     proxy, client = valkey
     struck = threading.Event()
-    client.delete("work", "unacked")
-    client.zadd("unacked", {"other": 1})
+    client.delete("work", "remembered")
+    client.zadd("remembered", {"other": 1})
     proxy.at_pop(struck.set)
-    client.zadd("unacked", {"before any pop": 1})
+    client.zadd("remembered", {"before any pop": 1})
     client.lpush("work", "message")
     assert client.brpop(["work"]) is not None
     with pytest.raises(redis.ConnectionError):
-        client.zadd("unacked", {"message": 1})
+        client.zadd("remembered", {"message": 1})
     assert struck.is_set()
     assert client.llen("work") == 0
-    assert client.zscore("unacked", "message") is None
+    assert client.zscore("remembered", "message") is None
 
 
 def test_a_delay_holds_up_every_piece(valkey: tuple[Proxy, redis.Redis]) -> None:
