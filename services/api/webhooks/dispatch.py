@@ -71,8 +71,10 @@ class Dispatcher:
                     task = asyncio.create_task(self._deliver(client, row))
                     self._sending[task] = row.webhook_id
                     task.add_done_callback(self._done)
+                # `asyncio.wait_for` would take a cancellation for an end when a delivery ends at that moment.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._freed.wait(), _LOOK_S)
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._freed.wait()
 
     async def _due(self) -> list[Row[Any]]:
         busy, room = set(self._sending.values()), _MOST - len(self._sending)

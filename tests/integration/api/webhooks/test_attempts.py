@@ -1,12 +1,14 @@
 """Webhooks: sent at least once, again after a failure, and no receiver delays another."""
 
+import asyncio
 import threading
 from functools import partial
 
 import httpx
 import pytest
 
-from shared.db.engine import Database
+from services.api.webhooks.dispatch import Dispatcher
+from shared.db.engine import Database, async_engine
 from shared.db.tables import Delivery, Webhook
 from shared.schemas import Modality, Role
 from shared.settings import Settings
@@ -130,3 +132,20 @@ def _settled(api: Api, attempts: int) -> bool:
 def _later(api: Api) -> bool:
     with api.database.begin() as session:
         return session.query(Webhook).one().paused_until is not None
+
+
+@pytest.mark.parametrize("rounds", range(5))
+def test_the_loop_ends_though_a_delivery_ends_at_that_moment(settings: Settings, rounds: int) -> None:
+    async def stopped() -> None:
+        engine = async_engine(settings)
+        dispatcher = Dispatcher(settings, engine)
+        dispatcher.start()
+        await asyncio.sleep(0.5)  # it has looked and waits
+        dispatcher._freed.set()
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            await dispatcher.stop()
+        await engine.dispose()
+
+    asyncio.run(stopped())
