@@ -184,11 +184,18 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
+        await _rounds()  # who was accepted just now is connected
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        await asyncio.sleep(0)  # what was closed leaves in the loop's next round
+        await _rounds()  # who was closed leaves
         await self._wait_tasks_to_complete()
         await self.lifespan.shutdown()
+
+
+async def _rounds() -> None:
+    """A few turns of the loop."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 @contextlib.contextmanager
