@@ -39,7 +39,8 @@ class Watcher:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look(), name="watcher")
         try:
-            await asyncio.wait_for(event.wait(), seconds * (1 - secrets.randbelow(1000) / 1000 / _SPREAD))
+            async with asyncio.timeout(seconds * (1 - secrets.randbelow(1000) / 1000 / _SPREAD)):
+                await event.wait()
         except TimeoutError:
             return
         finally:

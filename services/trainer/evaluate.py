@@ -210,7 +210,7 @@ def judge(plan: Plan, examples: Examples, held: OutOfFold) -> Judgement:
 
 def _metrics(plan: Plan, examples: Examples, held: OutOfFold, crossed: calibrate.Crossed) -> Metrics:
     targets, probabilities = examples.targets, crossed.probabilities
-    rates = _rates(targets, crossed.flagged)
+    sides = rates.both(targets, crossed.flagged)
     share = float(targets.mean())
     return Metrics(
         protocol=plan.protocol,
@@ -218,7 +218,7 @@ def _metrics(plan: Plan, examples: Examples, held: OutOfFold, crossed: calibrate
         auprc=metrics.bootstrap(metrics.auprc, targets, held.scores, examples.patients, plan.seed, draws=300),
         brier=metrics.brier(targets, probabilities),
         log_loss=metrics.log_loss(targets, probabilities),
-        balanced_accuracy=sum(rate.value for rate in rates if rate) / 2,
+        balanced_accuracy=sum(side.value for side in sides if side) / 2,
         majority_accuracy=max(share, 1 - share),
         calibration_error=metrics.calibration_error(targets, probabilities),
         per_source=[
@@ -248,31 +248,12 @@ def _source_figures(
     name: str, examples: Examples, scores: Floats, flagged: NDArray[np.bool_], seed: int
 ) -> SourceFigures:
     places = np.flatnonzero(np.asarray(examples.sources) == name)
-    part = examples.take(places)
-    sensitivity, specificity = _rates(part.targets, flagged[places])
-    area = None
-    if sensitivity and specificity:
-        area = metrics.bootstrap(metrics.auroc, part.targets, scores[places], part.patients, seed)
-    return SourceFigures(
-        source=name,
-        licence=known(name).licence,
-        n=len(part),
-        patients=len(set(part.patients)),
-        positives=int(part.targets.sum()),
-        auroc=area,
-        sensitivity=sensitivity,
-        specificity=specificity,
-    )
-
-
-def _rates(targets: NDArray[np.int64], flagged: NDArray[np.bool_]) -> tuple[Interval | None, Interval | None]:
-    """Sensitivity and specificity, None without rows of the class."""
-    sick, well = flagged[targets == 1], ~flagged[targets == 0]
-    return tuple(metrics.wilson(int(part.sum()), len(part)) if len(part) else None for part in (sick, well))  # type: ignore[return-value]
+    found = rates.part(examples.take(places), scores[places], flagged[places], seed)
+    return SourceFigures(source=name, licence=known(name).licence, **dict(found))
 
 
 def _operating_point(examples: Examples, flagged: NDArray[np.bool_]) -> OperatingPoint:
-    sensitivity, specificity = _rates(examples.targets, flagged)
+    sensitivity, specificity = rates.both(examples.targets, flagged)
     assert sensitivity
     assert specificity
     return OperatingPoint(

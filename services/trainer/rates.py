@@ -5,12 +5,37 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer.metrics import Floats, Labels, bootstrap
-from shared.schemas import FixedRate, Interval, PredictiveValues
+from services.trainer.metrics import Floats, Labels, auroc, bootstrap, wilson
+from services.trainer.prepared import Examples
+from shared.schemas import FixedRate, Interval, PartFigures, PredictiveValues
 
 LEVELS = (0.90, 0.95)
 _DRAWS = 300
 _STEPS = 30  # of Newton's method, each at most one half: draws that are separable or saturated end too
+
+
+def both(targets: Labels, flagged: NDArray[np.bool_]) -> tuple[Interval | None, Interval | None]:
+    """Sensitivity and specificity of answers (n,), with Wilson's intervals; None without rows of the class."""
+    sick, well = targets == 1, targets == 0
+    sensitivity = wilson(int(flagged[sick].sum()), int(sick.sum())) if sick.any() else None
+    specificity = wilson(int((~flagged[well]).sum()), int(well.sum())) if well.any() else None
+    return sensitivity, specificity
+
+
+def part(examples: Examples, scores: Floats, flagged: NDArray[np.bool_], seed: int, draws: int = 1000) -> PartFigures:
+    """Figures on a part of the data, by its scores and answers (n,); the area's interval from `draws` resamplings."""
+    sensitivity, specificity = both(examples.targets, flagged)
+    area = None
+    if sensitivity and specificity:
+        area = bootstrap(auroc, examples.targets, scores, examples.patients, seed, draws)
+    return PartFigures(
+        n=len(examples),
+        patients=len(set(examples.patients)),
+        positives=int(examples.targets.sum()),
+        auroc=area,
+        sensitivity=sensitivity,
+        specificity=specificity,
+    )
 
 
 def fixed(targets: Labels, scores: Floats, patients: Sequence[str], seed: int) -> list[FixedRate]:

@@ -5,28 +5,22 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.trainer import metrics
-from services.trainer.metrics import Floats, wilson
+from services.trainer import rates
+from services.trainer.metrics import Floats
 from services.trainer.prepared import Examples
 from services.trainer.readings import told
-from shared.schemas import Interval, Shape
+from shared.schemas import PartFigures
 
 _NAMES = ("view", "sex", "site", "device")
 _AGES = (2, 18, 40, 65)  # years: first of the next band
 _FEWEST = 10  # rows: figures of fewer say nothing
 
 
-class Subgroup(Shape):
-    """One group of people or devices. None where it holds one class only."""
+class Subgroup(PartFigures):
+    """One group of people or devices."""
 
     name: str
     value: str
-    n: int
-    patients: int
-    positives: int
-    auroc: Interval | None
-    sensitivity: Interval | None
-    specificity: Interval | None
 
 
 def measure(examples: Examples, probabilities: Floats, threshold: float, seed: int) -> list[Subgroup]:
@@ -63,17 +57,6 @@ def _group(
     name: str, value: str, examples: Examples, places: NDArray[np.int64], answers: tuple[Floats, float, int]
 ) -> Subgroup:
     probabilities, threshold, seed = answers
-    part, chances = examples.take(places), probabilities[places]
-    sick, flagged = part.targets == 1, chances >= threshold
-    positives = int(sick.sum())
-    both = 0 < positives < len(part)
-    return Subgroup(
-        name=name,
-        value=value,
-        n=len(part),
-        patients=len(set(part.patients)),
-        positives=positives,
-        auroc=metrics.bootstrap(metrics.auroc, part.targets, chances, part.patients, seed, 400) if both else None,
-        sensitivity=wilson(int(flagged[sick].sum()), positives) if positives else None,
-        specificity=wilson(int((~flagged[~sick]).sum()), len(part) - positives) if positives < len(part) else None,
-    )
+    chances = probabilities[places]
+    found = rates.part(examples.take(places), chances, chances >= threshold, seed, 400)
+    return Subgroup(name=name, value=value, **dict(found))

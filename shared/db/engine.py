@@ -31,28 +31,17 @@ def sync_engine(settings: Settings, pool_size: int = 4) -> Engine:
 
 def async_engine(settings: Settings) -> AsyncEngine:
     """Engine for the gateway."""
-    engine = create_async_engine(
-        settings.database_url.get_secret_value(),
-        pool_size=16,
-        max_overflow=8,
-        pool_timeout=3,
-        connect_args=_CONNECT,
-    )
-    _ask_idle(engine.sync_engine)
-    return engine
+    return _async_engine(settings, pool_size=16)
 
 
 def single_engine(settings: Settings) -> AsyncEngine:
     """Engine for statements that are a transaction each: no BEGIN, no COMMIT, no way back."""
-    engine = create_async_engine(
-        settings.database_url.get_secret_value(),
-        pool_size=8,
-        max_overflow=8,
-        pool_timeout=3,
-        connect_args=_CONNECT,
-        isolation_level="AUTOCOMMIT",
-        skip_autocommit_rollback=True,
-    )
+    return _async_engine(settings, pool_size=8, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+
+
+def _async_engine(settings: Settings, **options: Any) -> AsyncEngine:
+    url = settings.database_url.get_secret_value()
+    engine = create_async_engine(url, max_overflow=8, pool_timeout=3, connect_args=_CONNECT, **options)
     _ask_idle(engine.sync_engine)
     return engine
 

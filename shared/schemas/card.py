@@ -92,17 +92,22 @@ class Population(Shape):
     description: str
 
 
-class SourceFigures(Shape):
-    """Out-of-fold figures on one source; the area is absent where the source holds one class only."""
+class PartFigures(Shape):
+    """Figures on a part of the data; the area and one of the rates are absent where it holds one class only."""
 
-    source: str
-    licence: str
     n: int
     patients: int
     positives: int
     auroc: Interval | None
     sensitivity: Interval | None
     specificity: Interval | None
+
+
+class SourceFigures(PartFigures):
+    """Out-of-fold figures on one source."""
+
+    source: str
+    licence: str
 
 
 class Control(Shape):

@@ -17,7 +17,7 @@ from shared.db.engine import Database
 from shared.settings import Settings
 from tests.chaos import queries, told, traces
 from tests.chaos.journal import Entry
-from tests.chaos.queries import Violation
+from tests.chaos.query import Violation
 from tests.chaos.traces import Stop, broken
 from tests.support.receiver import Message
 

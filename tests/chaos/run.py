@@ -22,7 +22,7 @@ from tests.chaos.journal import Journal, read
 from tests.chaos.load import Load
 from tests.chaos.plan import Stream, streams
 from tests.chaos.processes import Kill
-from tests.chaos.queries import Violation
+from tests.chaos.query import Violation
 from tests.chaos.recovery import recoveries
 from tests.chaos.stack import ENGINES, QUICK, SERVICES, Stack, stack
 from tests.support.memory import memory

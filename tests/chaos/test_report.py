@@ -2,7 +2,7 @@
 
 from tests.chaos.arena import MISSED, Done
 from tests.chaos.processes import Kill
-from tests.chaos.queries import Violation
+from tests.chaos.query import Violation
 from tests.chaos.report import claims, page
 from tests.chaos.run import Outcome
 

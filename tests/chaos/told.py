@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from shared.schemas import TERMINAL
 from tests.chaos.identity import CANARY, canary
 from tests.chaos.journal import Entry, Operation
-from tests.chaos.queries import SHOWN, Violation
+from tests.chaos.query import SHOWN, Violation
 
 _JOBS = text(
     """

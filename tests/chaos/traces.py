@@ -24,7 +24,7 @@ from shared.schemas import Card
 from shared.settings import Settings
 from shared.storage import BlobStore
 from tests.chaos.identity import CANARY, NoEcho, canary, index_of, read_back
-from tests.chaos.queries import SHOWN, Violation
+from tests.chaos.query import SHOWN, Violation
 from tests.support.receiver import Message
 
 GRACE_S = 30.0  # a process that was told to stop has ended by then
