@@ -15,7 +15,7 @@ from shared.schemas import Modality
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from services.trainer.appraise import Appraisal
+    from services.trainer.appraisal import Appraisal
     from services.trainer.validation import Validation
 
 _STARTERS = Path(registry.__file__).parent / "starter"

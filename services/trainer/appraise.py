@@ -12,86 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.trainer import controls, datasets, metrics, prepared, rates, recipe, subgroups
+from services.trainer.appraisal import Appraisal, Baseline, Figures, Values
 from services.trainer.datasets import Dataset, Row
 from services.trainer.folds import folds
-from services.trainer.metrics import wilson
 from services.trainer.prepared import Examples
-from services.trainer.subgroups import Subgroup
 from shared import runtimes
 from shared.decide import decide
 from shared.errors import BadRequest, NotFound
 from shared.registry import Artefact
-from shared.schemas import Card, Control, Decision, Detail, Interval, Shape
+from shared.schemas import Card, Control, Decision, Detail
 
 Floats = NDArray[np.float64]
 _GROUP = 32
 _SEED = 7
 _FOLDS = 5
 PREVALENCES = (0.01, 0.1, 0.5)
-
-
-class Figures(Shape):
-    """Figures on one source, or on all; rates at the card's threshold. None where the data hold one class only.
-
-    Sensitivity and specificity count every input that could be read, referred or not: what the network itself does.
-    """
-
-    source: str
-    n: int
-    patients: int
-    positives: int
-    auroc: Interval | None
-    auprc: Interval | None
-    sensitivity: Interval | None
-    specificity: Interval | None
-    balanced_accuracy: float | None
-    brier: float
-    log_loss: float
-    calibration_error: float
-    referred: int
-    flagged_positives: int
-    flagged_negatives: int
-
-
-class Values(Shape):
-    """Predictive values at an assumed share of the finding."""
-
-    prevalence: float
-    ppv: float
-    npv: float
-
-
-class Baseline(Shape):
-    """What needs no model: the more frequent answer always, and the share of the finding as every probability."""
-
-    accuracy: float
-    brier: float
-    log_loss: float
-    auprc: float
-
-
-class Appraisal(Shape):
-    """What a version does on a folder. `sentences` are what must be read first.
-
-    `subgroups`: AUROC by view, age, sex, site and device where files or index name them, the worst first.
-    """
-
-    recipe: str
-    name: str
-    sha256: str
-    fingerprint: str
-    threshold: float
-    sentences: list[str]
-    rejected: dict[str, int]
-    overall: Figures
-    per_source: list[Figures]
-    subgroups: list[Subgroup]
-    baseline: Baseline
-    detail: Detail
-    controls: list[Control]
-    predictive: list[Values]
-    read_ms: float
-    model_ms: float
 
 
 @dataclass(frozen=True)
@@ -193,31 +128,24 @@ def _appraisal(artefact: Artefact, data: Dataset, answers: Answers, prevalences:
 
 
 def _figures(name: str, answers: Answers, places: NDArray[np.int64], threshold: float) -> Figures:
-    part, chances = answers.examples.take(places), answers.probabilities[places]
-    targets, flagged = part.targets, chances >= threshold
-    positives = int(targets.sum())
-    both = 0 < positives < len(part)
-    area = _interval(metrics.auroc, targets, chances, part.patients, 400) if both else None
-    precision = _interval(metrics.auprc, targets, chances, part.patients, 150) if both else None
-    hits, alarms = int(flagged[targets == 1].sum()), int(flagged[targets == 0].sum())
-    negatives = len(part) - positives
-    balanced = (hits / positives + 1 - alarms / negatives) / 2 if both else None
+    examples, chances = answers.examples.take(places), answers.probabilities[places]
+    targets, flagged = examples.targets, chances >= threshold
+    part = rates.part(examples, chances, flagged, _SEED, 400)
+    sides = [side.value for side in (part.sensitivity, part.specificity) if side]
+    both = len(sides) == 2
+    # Its statistic takes ten times as long as the area's, so it gets fewer draws.
+    auprc = metrics.bootstrap(metrics.auprc, targets, chances, examples.patients, _SEED, 150) if both else None
     return Figures(
+        **dict(part),
         source=name,
-        n=len(part),
-        patients=len(set(part.patients)),
-        positives=positives,
-        auroc=area,
-        auprc=precision,
-        sensitivity=wilson(hits, positives) if positives else None,
-        specificity=wilson(negatives - alarms, negatives) if negatives else None,
-        balanced_accuracy=balanced,
+        auprc=auprc,
+        balanced_accuracy=sum(sides) / 2 if both else None,
         brier=metrics.brier(targets, chances),
         log_loss=metrics.log_loss(targets, chances),
         calibration_error=metrics.calibration_error(targets, chances),
         referred=int(answers.referred[places].sum()),
-        flagged_positives=hits,
-        flagged_negatives=alarms,
+        flagged_positives=int(flagged[targets == 1].sum()),
+        flagged_negatives=int(flagged[targets == 0].sum()),
     )
 
 
@@ -246,17 +174,6 @@ def _baseline(targets: NDArray[np.int64]) -> Baseline:
     )
 
 
-def _interval(
-    statistic: Callable[[NDArray[np.int64], Floats, Floats], float],
-    targets: NDArray[np.int64],
-    chances: Floats,
-    patients: list[str],
-    draws: int,
-) -> Interval:
-    """Over resampled patients; the precision's statistic takes ten times as long, so it gets fewer draws."""
-    return metrics.bootstrap(statistic, targets, chances, patients, _SEED, draws=draws)
-
-
 def _controls(card: Card, examples: Examples) -> list[Control]:
     """The recipe's shortcut controls, trained on this folder; none where it holds too few patients."""
     try:
@@ -276,11 +193,8 @@ def _values(overall: Figures, prevalence: float) -> Values:
     """By Bayes' rule from sensitivity and specificity; a class that is never answered has no value: 0."""
     assert overall.sensitivity is not None
     assert overall.specificity is not None
-    hit, calm = overall.sensitivity.value, overall.specificity.value
-    flagged = hit * prevalence + (1 - calm) * (1 - prevalence)
-    passed = (1 - hit) * prevalence + calm * (1 - prevalence)
-    ppv = hit * prevalence / flagged if flagged else 0.0
-    return Values(prevalence=prevalence, ppv=ppv, npv=calm * (1 - prevalence) / passed if passed else 0.0)
+    ppv, npv = rates.values(overall.sensitivity.value, overall.specificity.value, prevalence)
+    return Values(prevalence=prevalence, ppv=ppv, npv=npv)
 
 
 def _sentences(card: Card, data: Dataset, overall: Figures, measured: list[Control]) -> list[str]:

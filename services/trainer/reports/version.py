@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from services.trainer.appraise import Answers, Appraisal, Figures
+from services.trainer.appraisal import Appraisal, Figures
+from services.trainer.appraise import Answers
 from services.trainer.figures import curves, training
 from services.trainer.figures.forest import Line, forest
 from services.trainer.figures.matrices import Counts, matrices

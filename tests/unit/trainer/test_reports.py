@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from services.trainer import appraise, compare, datasets, history
+from services.trainer import appraisal, appraise, compare, datasets, history
 from services.trainer.fit import Epoch
 from services.trainer.recipe import recipes
 from services.trainer.reports.version import version_report
@@ -148,7 +148,7 @@ def judged(versions: Path, tiny: Callable[[str], Path], tmp_path_factory: pytest
     return artefact, *appraise.appraise(artefact, tiny("cough"), tmp_path_factory.mktemp("cache"), threads=1)
 
 
-Judged = tuple[registry.Artefact, appraise.Appraisal, appraise.Answers]
+Judged = tuple[registry.Artefact, appraisal.Appraisal, appraise.Answers]
 
 
 def test_the_warning_of_the_card_leads_the_page(judged: Judged) -> None:
