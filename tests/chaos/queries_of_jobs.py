@@ -119,11 +119,11 @@ QUERIES = (
     ),
     Query(
         "I19",
-        "no lease reaches further than the database's clock allows; a second for a heartbeat that overtakes the end",
+        "no lease reaches further than the database's clock allows",
         """
         SELECT id, started_at, lease_until, ended_at FROM claims
         WHERE lease_until NOT BETWEEN started_at + make_interval(secs => :lease)
-                          AND COALESCE(ended_at, now()) + make_interval(secs => :lease + 1)
+                          AND COALESCE(ended_at, now()) + make_interval(secs => :lease)
         """,
     ),
     Query(

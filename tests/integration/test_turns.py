@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from services.worker.claims import Claims
 from shared.db.engine import Database
 from shared.db.statements import claims as statements
 from shared.db.statements import turns
-from shared.db.tables import Job, Tenant, Version, Worker, new_id
+from shared.db.tables import Claim, Job, Tenant, Version, Worker, new_id
 from shared.deployments import publish
 from shared.registry import store
 from shared.schemas import Modality
@@ -96,6 +97,26 @@ def test_idle_hospitals_save_nothing_up(queue: Queue, hospital: Hospital, south:
     put(south, 400)
     taken = queue.counts(20)
     assert abs(taken[south.tenant_id] - taken[hospital.tenant_id]) <= 2 * SIZE
+
+
+def test_a_lease_reaches_no_further_than_its_claims_end_allows(
+    queue: Queue, database: Database, hospital: Hospital
+) -> None:
+    """Though a heartbeat comes between the beginning of the transaction that ends the claim and that statement."""
+    (job,) = put(hospital, 1)
+    claim = queue.claim()[0].claim_id
+    with database.begin() as ending:
+        ending.execute(
+            update(Job).where(Job.id == job).values(state="succeeded", claim_id=None, finished_at=func.now())
+        )
+        time.sleep(0.01)
+        with database.begin() as other:
+            assert other.execute(statements.heartbeat(claim, 60.0)).all()
+        assert ending.execute(statements.end_claim(claim)).all()
+    with database.begin() as session:
+        held = session.get_one(Claim, claim)
+        assert held.ended_at is not None
+        assert held.lease_until <= held.ended_at + timedelta(seconds=60)
 
 
 def test_urgency_goes_first_whatever_the_modality(queue: Queue, hospital: Hospital, south: Hospital) -> None:

@@ -102,9 +102,10 @@ _GIVE_BACK = text(
 ).bindparams(bindparam("jobs", type_=ARRAY(PG_UUID(as_uuid=True))))
 
 # The reaper looks at open claims only: a claim that was closed with a job in it would never give it back.
+# now() is when the transaction began; a heartbeat of another connection may have extended the lease since.
 _END_CLAIM = text(
     """
-    UPDATE claims SET ended_at = now()
+    UPDATE claims SET ended_at = clock_timestamp()
     WHERE id = :claim AND ended_at IS NULL
       AND NOT EXISTS (SELECT FROM jobs WHERE claim_id = :claim AND state = 'running')
     RETURNING id
