@@ -85,9 +85,11 @@ class Client:
         self.call(Operation.ROLLBACK, ask, modality=modality)
 
     def try_out(self, modality: str, version: str) -> None:
-        """Let a version be the shadow, from whatever the pointer is now."""
+        """Let a version be the shadow, where there is none: a new one sees only what is answered from then on."""
         with suppress(httpx.HTTPError, KeyError, ValueError):
             pointer = self._http.get(f"/v1/deployments/{modality}")
+            if pointer.json()["shadow"] is not None:
+                return
             body = {"version": version, "reason": "chaos"}
             headers = {"If-Match": pointer.headers["etag"], "Prefer": "wait=5"}
             self._http.put(f"/v1/deployments/{modality}/shadow", json=body, headers=headers)

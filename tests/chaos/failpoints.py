@@ -16,7 +16,7 @@ ACTIONS = ("kill9", "raise", "hang")
 _HUNG_S = 4.0  # after which an operator kills what answers nothing
 _HOSTS = {"worker": "worker", "reaper": "worker", "shadow": "worker", "explain": "worker", "trainer": "trainer"}
 _OFTEN = ("submit", "blob", "worker.claimed", "worker.loaded", "worker.prepared", "worker.predicted")
-_PATIENCE_S, _MOST_S, _PROVOKE_S = {"reaper": 60.0}, 20.0, 2.0
+_PATIENCE_S, _MOST_S, _PROVOKE_S = {"reaper": 60.0, "shadow": 60.0, "explain": 60.0}, 20.0, 2.0
 _START_S = 60.0
 
 _HELD = text(
