@@ -1,5 +1,6 @@
 """Blobs by tenant and sha256 on a local disk. A blob exists whole or not at all; the same bytes are kept once."""
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import IO, BinaryIO, Self
 from uuid import UUID
 
 from shared.errors import StorageFull, ThoracleError
@@ -39,7 +40,12 @@ class BlobStore:
 
     def writer(self, tenant: UUID) -> "BlobWriter":
         """Open a writer; use it as a context manager. Raises StorageFull."""
-        scratch = self._incoming / secrets.token_hex(16)
+        try:
+            return self._opened(tenant, self._incoming / secrets.token_hex(16))
+        except OSError as error:
+            raise StorageFull from error
+
+    def _opened(self, tenant: UUID, scratch: Path) -> "BlobWriter":
         try:
             return BlobWriter(self, tenant, scratch)
         except FileNotFoundError:  # the first one
@@ -52,13 +58,18 @@ class BlobStore:
             writer.write(body)
             return writer.commit()
 
-    def scratch(self) -> BinaryIO:
-        """A file without a name on the store's disk: it is gone when it is closed, or with the process."""
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[BinaryIO]:
+        """A file without a name on the store's disk: it is gone at the end, or with the process. Raises StorageFull."""
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
-            return tempfile.TemporaryFile(dir=self._incoming)
+            file = tempfile.TemporaryFile(dir=self._incoming)  # noqa: SIM115 - closed below, whatever the disk says
         except OSError as error:
             raise StorageFull from error
+        try:
+            yield file
+        finally:
+            _close(file)
 
     def group(self, tenant: UUID) -> "BlobGroup":
         """Many blobs that become durable together; use it as a context manager."""
@@ -136,7 +147,7 @@ class BlobWriter:
 
     def discard(self) -> None:
         """Remove what was written, unless it has been placed."""
-        self._file.close()
+        _close(self._file)
         if not self._placed:
             self._scratch.unlink(missing_ok=True)
 
@@ -168,10 +179,7 @@ class BlobGroup:
 
     def writer(self) -> BlobWriter:
         """A writer that belongs to the group; `close` it when it is full. Raises StorageFull."""
-        try:
-            writer = self._store.writer(self._tenant)
-        except OSError as error:
-            raise StorageFull from error
+        writer = self._store.writer(self._tenant)
         self.take(writer)
         return writer
 
@@ -202,6 +210,12 @@ class BlobGroup:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         for writer in self._writers:
             writer.discard()
+
+
+def _close(file: IO[bytes]) -> None:
+    """Close what nobody wants: a full disk has no room for what was still to be written, nor need it have."""
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 def _sync_disk(folder: Path) -> None:

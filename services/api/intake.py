@@ -15,7 +15,7 @@ from fastapi import Request
 from services.api.fields import parse
 from services.api.form import Form, boundary_of
 from services.api.gateway import of
-from shared.errors import BadRequest, StorageFull, ThoracleError, TooLarge, TooSlow, Unprocessable, UnsupportedInput
+from shared.errors import BadRequest, ThoracleError, TooLarge, TooSlow, Unprocessable, UnsupportedInput
 from shared.schemas import JobFields
 from shared.sniff import sniff
 from shared.storage import Blob, BlobWriter
@@ -58,7 +58,7 @@ async def received(request: Request, tenant: UUID, *, repeated: bool = False) ->
     """
     boundary = boundary_of(request)
     room = nullcontext() if repeated else of(request).admission.room(tenant, announced(request))
-    with room, _writer(request, tenant) as writer:
+    with room, of(request).store.writer(tenant) as writer:
         form = Form(boundary, writer, _most(request))
         await _feed(request, form)
         form.finish()
@@ -130,13 +130,6 @@ async def _drain(pieces: AsyncIterator[bytes], most: int) -> None:
                     return
     except (TimeoutError, TooSlow):
         return
-
-
-def _writer(request: Request, tenant: UUID) -> BlobWriter:
-    try:
-        return of(request).store.writer(tenant)
-    except OSError as error:
-        raise StorageFull from error
 
 
 def _most(request: Request) -> int:

@@ -143,11 +143,12 @@ class Submission:
         return Filling(gateway, caller, batch, request_id(self.request))
 
     async def _receive(self, file: BinaryIO) -> None:
-        async for piece in self._pieces(self._gateway.settings.max_batch_mb):
-            try:
+        try:
+            async for piece in self._pieces(self._gateway.settings.max_batch_mb):
                 file.write(piece)
-            except OSError as error:
-                raise StorageFull from error
+            file.flush()
+        except OSError as error:
+            raise StorageFull from error
 
     async def _body(self) -> bytes:
         return b"".join([piece async for piece in self._pieces(manifest.MOST_BYTES >> 20)])
