@@ -15,7 +15,7 @@ import structlog
 
 from services.worker.claims import Claim, Claims, Held
 from services.worker.deployed import Deployed, Loaded
-from services.worker.predict import Answers, answer
+from services.worker.predict import Answers, Group
 from services.worker.reuse import Reuse
 from services.worker.sandbox import Sandbox
 from services.worker.shadow import Shadow
@@ -139,7 +139,7 @@ class Engine:
         fault("worker.loaded")
         known = self._reuse.take(claim, loaded.card)
         if known.rows:
-            self._writer.put(claim, partial(self._commit, claim, known, not claim.jobs))
+            self._writer.put(claim, partial(self._commit, claim, lambda: known, not claim.jobs))
         if not claim.jobs:
             return
         place = sum(work.claim.priority <= claim.priority for work in self._works)
@@ -162,22 +162,25 @@ class Engine:
     def _answer(self, work: Work, group: list[Pair]) -> None:
         try:
             fault("worker.prepared")
-            answers = answer(work.claim, work.loaded, [(job, task.outcome) for job, task in group])
-            fault("worker.predicted")
+            going = Group(work.claim, work.loaded, [(job, task.outcome) for job, task in group])
+            going.nearly()
         except Exception:
             self._leave(work)
             raise
         last = work.pop(group)
         if last:
             self._works.remove(work)
-        self._writer.put(work.claim, partial(self._commit, work.claim, answers, last))
+        self._writer.put(work.claim, partial(self._commit, work.claim, going.answers, last))
         self._shadow.keep(work.claim.modality, work.loaded, ((job, task.outcome) for job, task in group))
         # Until the next group only what is more urgent than this one is taken first: urgent work that never ends does
         # not stop the others.
         self._answered = work.claim.priority
 
-    def _commit(self, claim: Claim, answers: Answers, last: bool) -> None:
+    def _commit(self, claim: Claim, answered: Callable[[], Answers], last: bool) -> None:
+        """In the writer's thread: what is left of a pass is waited for here, while the next group is in the graph."""
         try:
+            answers = answered()
+            fault("worker.predicted")
             self._claims.give_back(claim, answers.lost, "decoder_died", charged=True, detail=say("decoder_died"))
             self._claims.finish(claim, answers.rows, answers.studies, last=last)
         finally:

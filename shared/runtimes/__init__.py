@@ -1,6 +1,7 @@
 """Every way to run a version's graph. Input `input` float32 (n, *shape); outputs `score` (n,) and `distance` (n,)."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,12 +16,42 @@ Floats = NDArray[np.float32]
 NVIDIA = Path("/dev/nvidiactl")  # there when a graphics card's driver is
 
 
+class Pass(Protocol):
+    """A group on its way through a graph."""
+
+    def nearly(self) -> None:
+        """Wait until so little is left of it that not all threads are busy any more: the next group may be started."""
+
+    def result(self) -> tuple[Floats, Floats]:
+        """As of `Runtime.run`, when it is over. To be called once, from any thread."""
+        ...
+
+
 class Runtime(Protocol):
-    """A loaded graph."""
+    """A loaded graph, for several threads."""
 
     def run(self, group: Floats) -> tuple[Floats, Floats]:
         """Scores (log-odds of the finding) and distances of a group, each float32 (n,)."""
         ...
+
+    def start(self, group: Floats) -> Pass:
+        """Begin the same and return, where the engine can; else it is over at once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Over:
+    """A pass that was over when it was started."""
+
+    scores: Floats
+    distances: Floats
+
+    def nearly(self) -> None:
+        """Nothing is left."""
+
+    def result(self) -> tuple[Floats, Floats]:
+        """Scores and distances."""
+        return self.scores, self.distances
 
 
 def load(artefact: Artefact, threads: int, engine: str = "") -> Runtime:

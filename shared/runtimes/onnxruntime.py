@@ -5,7 +5,7 @@ from pathlib import Path
 import onnxruntime
 
 from shared.errors import VersionInvalid
-from shared.runtimes import Floats
+from shared.runtimes import Floats, Over
 
 _CPU = {"f32", "int8"}
 _CUDA = {"f32", "f16"}
@@ -35,3 +35,7 @@ class OnnxRuntime:
         """Scores and distances, each float32 (n,)."""
         score, distance = self._session.run(["score", "distance"], {"input": group})
         return score, distance
+
+    def start(self, group: Floats) -> Over:
+        """The same; nothing is left to wait for."""
+        return Over(*self.run(group))

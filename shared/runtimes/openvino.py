@@ -28,35 +28,59 @@ class OpenVinoRuntime:
         # LATENCY: with synchronous calls the THROUGHPUT hint uses one stream, half of a two-core machine.
         config: Config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
         config["INFERENCE_NUM_THREADS"] = count = threads or cores()
-        self._together = self._shared_out = _Requests(model, config)
+        self._together = self._shared_out = _Compiled(model, config, 1)
         if count > 1:
-            apart: Config = {"NUM_STREAMS": min(count, _MOST_STREAMS), "ENABLE_CPU_PINNING": False}
-            self._shared_out = _Requests(model, config | apart)
+            streams = min(count, _MOST_STREAMS)
+            apart: Config = {"NUM_STREAMS": streams, "ENABLE_CPU_PINNING": False}
+            self._shared_out = _Compiled(model, config | apart, streams)
 
     def run(self, group: Floats) -> tuple[Floats, Floats]:
         """Scores and distances, each float32 (n,)."""
-        requests = (self._shared_out if len(group) > 1 else self._together).take(len(group))
-        for place, request in enumerate(requests):
-            request.start_async({"input": group[place : place + 1]})
-        for request in requests:
-            request.wait()
-        return _joined(requests, "score"), _joined(requests, "distance")
+        return self.start(group).result()
+
+    def start(self, group: Floats) -> "_Pass":
+        """Put every input into the row: nothing of ours runs between two of a stream, so none waits for Python."""
+        return _Pass(self._shared_out if len(group) > 1 else self._together, group)
 
 
-class _Requests:
-    """A compiled graph with as many requests as were ever wanted at once: all are started before any is waited for.
+class _Compiled:
+    """A compiled graph, and its requests that nobody uses now."""
 
-    Nothing of ours runs between two inputs of a stream, so none waits for the interpreter.
-    """
-
-    def __init__(self, model: Path, config: Config) -> None:
+    def __init__(self, model: Path, config: Config, streams: int) -> None:
+        self.streams = streams
         self._compiled = openvino.Core().compile_model(str(model), "CPU", config)
-        self._made: list[openvino.InferRequest] = []
+        self._free: list[openvino.InferRequest] = []
 
-    def take(self, count: int) -> list[openvino.InferRequest]:
-        while len(self._made) < count:
-            self._made.append(self._compiled.create_infer_request())
-        return self._made[:count]
+    def take(self) -> openvino.InferRequest:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._compiled.create_infer_request()
+
+    def give_back(self, requests: list[openvino.InferRequest]) -> None:
+        self._free.extend(requests)
+
+
+class _Pass:
+    """A request for each input, all of them started."""
+
+    def __init__(self, compiled: _Compiled, group: Floats) -> None:
+        self._compiled, self._requests = compiled, [compiled.take() for _ in group]
+        for place, request in enumerate(self._requests):
+            request.start_async({"input": group[place : place + 1]})
+
+    def nearly(self) -> None:
+        """Wait until a stream is idle; they take the inputs in their order."""
+        for request in self._requests[: len(self._requests) - self._compiled.streams + 1]:
+            request.wait()
+
+    def result(self) -> tuple[Floats, Floats]:
+        """Scores and distances, each float32 (n,)."""
+        for request in self._requests:
+            request.wait()
+        scores, distances = (_joined(self._requests, name) for name in ("score", "distance"))
+        self._compiled.give_back(self._requests)
+        return scores, distances
 
 
 def precisions() -> set[str]:

@@ -18,7 +18,7 @@ from services.worker.parts import Parts
 from shared.db.engine import Database
 from shared.db.statements import claims as statements
 from shared.db.tables import Claim, Job, Result, Worker
-from shared.runtimes import Floats
+from shared.runtimes import Floats, Pass
 from shared.schemas import Modality
 from shared.settings import Settings
 from tests.integration.test_worker import cough
@@ -72,9 +72,12 @@ class Watched:
         self._bench, self._loaded = bench, loaded
 
     def run(self, group: Floats) -> tuple[Floats, Floats]:
+        return self.start(group).result()
+
+    def start(self, group: Floats) -> Pass:
         self._bench.passes.append((self._loaded.card.modality, len(group)))
         self._bench.before(len(self._bench.passes) - 1)
-        return self._loaded.runtime.run(group)
+        return self._loaded.runtime.start(group)
 
 
 @pytest.fixture

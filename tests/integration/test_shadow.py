@@ -18,7 +18,7 @@ from shared.db.engine import Database
 from shared.db.tables import Job, Result, ShadowResult, Worker
 from shared.deployments import STARTER, Why, find, publish, try_out
 from shared.registry import store
-from shared.runtimes import Floats
+from shared.runtimes import Floats, Pass
 from shared.schemas import Modality, Role
 from shared.settings import Settings
 from tests.integration.api.support import serving
@@ -37,8 +37,11 @@ class Watched:
         self._loaded, self._before = loaded, before
 
     def run(self, group: Floats) -> tuple[Floats, Floats]:
+        return self.start(group).result()
+
+    def start(self, group: Floats) -> Pass:
         self._before()
-        return self._loaded.runtime.run(group)
+        return self._loaded.runtime.start(group)
 
 
 class Bench:
