@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
-from services.worker import answers
+from services.worker import answers, predict
 from services.worker.deployed import Loaded
 from services.worker.pace import most
 from services.worker.parts import Parts
@@ -127,6 +127,48 @@ def test_a_group_is_committed_while_the_next_is_predicted(
     assert overlapped == [True, True]
     assert hospital.states(ids) == {"succeeded": 6}
     assert worker.engine.holding == {}
+
+
+def test_a_group_is_begun_while_the_one_before_it_ends(
+    worker: Bench, hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = [threading.Event() for _ in range(3)]
+    overlapped = []
+    right = predict.Group.answers
+
+    def late(group: predict.Group) -> predict.Answers:
+        if len(overlapped) < 2:
+            overlapped.append(begun[len(overlapped) + 1].wait(60))
+        return right(group)
+
+    monkeypatch.setattr(predict.Group, "answers", late)
+    worker.before = lambda number: begun[number].set()
+    ids = coughs(hospital, 6)
+    worker.engine.drain()
+    assert overlapped == [True, True]
+    assert hospital.states(ids) == {"succeeded": 6}
+
+
+def test_a_group_that_cannot_be_computed_is_tried_one_by_one(worker: Bench, hospital: Hospital) -> None:
+    def before(_: int) -> None:
+        if worker.passes[-1][1] > 1:
+            raise RuntimeError("too much at once")
+
+    ids = coughs(hospital, 2)
+    worker.before = before
+    worker.engine.drain()
+    assert [size for _, size in worker.passes] == [2, 1, 1]
+    assert hospital.states(ids) == {"succeeded": 2}
+
+
+def test_what_cannot_be_computed_alone_either_fails(worker: Bench, hospital: Hospital) -> None:
+    def before(_: int) -> None:
+        raise RuntimeError("not this graph")
+
+    ids = coughs(hospital, 2)
+    worker.before = before
+    worker.engine.drain()
+    assert {(hospital.job(job).state, hospital.job(job).code) for job in ids} == {("failed", "predict_failed")}
 
 
 def test_a_stop_gives_back_every_claim(worker: Bench, hospital: Hospital) -> None:
