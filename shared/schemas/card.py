@@ -104,7 +104,7 @@ class PartFigures(Shape):
 
 
 class SourceFigures(PartFigures):
-    """Out-of-fold figures on one source."""
+    """Out-of-fold figures on one source; the area is absent where the source holds one class only."""
 
     source: str
     licence: str
