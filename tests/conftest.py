@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,13 @@ _TOGETHER = {  # files and folders whose tests share costly things, which one pr
     "tests/unit/trainer/test_recipes.py": "the trained versions",
 }
 _LONGEST = ("tests/chaos/test_run.py", "the trained versions", "one site and browser")  # they begin: none ends alone
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Each process has its own cache of compiled functions: two that write one leave what crashes its next reader."""
+    if process := getattr(config, "workerinput", None):
+        cache = Path(sys.prefix) / "numba" / process["workerid"]
+        pytest.MonkeyPatch().setenv("NUMBA_CACHE_DIR", str(cache))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
