@@ -43,9 +43,12 @@ class Group:
         self._pass = self._started()
 
     def nearly(self) -> None:
-        """Wait until the next group may be begun."""
-        if self._pass is not None:
-            self._pass.nearly()
+        """Wait until the next group may be begun. A pass that fails meanwhile is over: each member is tried alone."""
+        try:
+            if self._pass is not None:
+                self._pass.nearly()
+        except Exception as error:  # noqa: BLE001 — engines raise types of their own
+            self._failed(error)
 
     def answers(self) -> Answers:
         """What became of every job."""
@@ -61,7 +64,8 @@ class Group:
             return None
         try:
             return self._loaded.runtime.start(np.stack([ready.tensor for _, ready in self._ready]))
-        except Exception:  # noqa: BLE001 — engines raise types of their own; `_scores` tries each member alone
+        except Exception as error:  # noqa: BLE001 — engines raise types of their own
+            self._failed(error)
             return None
 
     def _predicted(self) -> list[dict[str, Any]]:
@@ -84,9 +88,13 @@ class Group:
             if self._pass is not None:
                 scores, distances = self._pass.result()
                 return [(float(score), float(distance)) for score, distance in zip(scores, distances, strict=True)]
-        except Exception as error:  # noqa: BLE001 — as above
-            _log.warning("group_failed", error=type(error).__name__, size=len(self._ready))
+        except Exception as error:  # noqa: BLE001 — engines raise types of their own
+            self._failed(error)
         return [_alone(self._loaded, outcome.tensor) for _, outcome in self._ready]
+
+    def _failed(self, error: Exception) -> None:
+        _log.warning("group_failed", error=type(error).__name__, size=len(self._ready))
+        self._pass = None
 
 
 def _alone(loaded: Loaded, tensor: Floats) -> tuple[float, float]:

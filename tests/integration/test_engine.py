@@ -31,12 +31,16 @@ Hook = Callable[[int], Any]
 
 
 class Bench:
-    """A worker's parts in this process; `before` is called within each forward pass, with its number."""
+    """A worker's parts in this process; `before` is called within each forward pass, with its number.
+
+    `instead` may give another pass for a group of this size.
+    """
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.parts, self.database, self._settings = Parts(settings), database, settings
         self.engine, self.sandbox = self.parts.engine, self.parts.sandbox
         self.before: Hook = lambda _: None
+        self.instead: Hook = lambda _: None
         self.passes: list[tuple[str, int]] = []
         self._get = self.parts.deployed.get
         self.parts.deployed.get = self._watched  # type: ignore[method-assign]
@@ -77,7 +81,7 @@ class Watched:
     def start(self, group: Floats) -> Pass:
         self._bench.passes.append((self._loaded.card.modality, len(group)))
         self._bench.before(len(self._bench.passes) - 1)
-        return self._loaded.runtime.start(group)
+        return self._bench.instead(len(group)) or self._loaded.runtime.start(group)
 
 
 @pytest.fixture
@@ -156,6 +160,20 @@ def test_a_group_that_cannot_be_computed_is_tried_one_by_one(worker: Bench, hosp
 
     ids = coughs(hospital, 2)
     worker.before = before
+    worker.engine.drain()
+    assert [size for _, size in worker.passes] == [2, 1, 1]
+    assert hospital.states(ids) == {"succeeded": 2}
+
+
+def test_neither_is_one_that_fails_on_its_way_the_end_of_its_claim(worker: Bench, hospital: Hospital) -> None:
+    class Broken:
+        def nearly(self) -> None:
+            raise RuntimeError("in the graph")
+
+        result = nearly
+
+    worker.instead = lambda size: Broken() if size > 1 else None
+    ids = coughs(hospital, 2)
     worker.engine.drain()
     assert [size for _, size in worker.passes] == [2, 1, 1]
     assert hospital.states(ids) == {"succeeded": 2}
