@@ -18,9 +18,10 @@ from pathlib import Path
 from bench import inputs, versions
 from bench.limits import Alone
 from bench.record import Claim, at_least, figure, tell
-from bench.rivals import Broker, Rival, encoded, free_port, uploaded
+from bench.rivals import Broker, Rival, encoded, uploaded
 from bench.stack import Bench, bench
 from bench.throughput import Case, Service
+from infra.ports import free_port
 from shared.registry import Artefact
 from shared.schemas import Modality
 

@@ -143,10 +143,3 @@ def uploaded(body: bytes, name: str) -> tuple[str, bytes]:
     head = f'\r\nContent-Disposition: form-data; name="{name}"; filename="x.png"\r\nContent-Type: image/png\r\n\r\n'
     form = b"--" + _BOUNDARY + head.encode() + body + b"\r\n--" + _BOUNDARY + b"--\r\n"
     return f"multipart/form-data; boundary={_BOUNDARY.decode()}", form
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,7 +1,6 @@
 """A whole service for a measurement: engines of its own (fsync on), a migrated database, gateway and workers."""
 
 import contextlib
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ import httpx
 from pydantic import SecretStr
 
 from infra.embedded import Engines
+from infra.ports import free_port
 from shared.db import people
 from shared.db.engine import Database
 from shared.db.migrate import upgrade
@@ -66,7 +66,7 @@ def bench(**changes: object) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="thoracle-bench-") as folder, Engines(Path(folder) / "home") as engines:
         settings = Settings(
             home=Path(folder),
-            port=_free_port(),
+            port=free_port(),
             database_url=SecretStr(engines.database_url),
             redis_url=SecretStr(engines.redis_url),
             reuse_results=False,
@@ -82,9 +82,3 @@ def _answers(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
         return httpx.get(f"{url}/health/live", timeout=2, trust_env=False).status_code == httpx.codes.OK
     return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

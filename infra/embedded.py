@@ -6,7 +6,6 @@ that were left running are taken over, and a guardian stops them when an owner d
 """
 
 import shutil
-import socket
 from functools import partial
 from pathlib import Path
 from signal import SIGINT
@@ -16,6 +15,7 @@ from typing import Self
 from infra.accounts import EngineFailed, data_root, engine_account
 from infra.engines import Postgres, Valkey
 from infra.guardian import Guardian
+from infra.ports import free_port
 from infra.processes import Child, wait_until
 from infra.state import State, locks, stop_if_unused
 
@@ -140,7 +140,8 @@ class Engines:
         return False
 
     def _launch(self, engine: Postgres | Valkey) -> None:
-        self._state.ports[engine.name] = _free_port(self._state.ports.get(engine.name))
+        # Addresses survive a restart, if they can.
+        self._state.ports[engine.name] = free_port(self._state.ports.get(engine.name))
         self._state.children[engine.name] = engine.start(self._state.ports[engine.name])
         self._state.save()
 
@@ -167,14 +168,3 @@ def make_home(home: Path) -> None:
 
 def _settled(engine: Postgres | Valkey, port: int, child: Child) -> bool:
     return engine.answers(port) or not child.alive()
-
-
-def _free_port(wished: int | None) -> int:
-    """The wished port if it is free, so that addresses survive a restart; else one that the kernel picks."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wished or 0))
-        except OSError:
-            return _free_port(None)
-        return int(probe.getsockname()[1])

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from infra.ports import free_port
 from services.worker.claims import WORKER_LOST, Claims
 from shared.db.engine import Database
 from shared.db.statements import claims as statements
@@ -20,7 +21,7 @@ from shared.settings import Settings
 from tests.chaos.checker import Evidence
 from tests.chaos.identity import canary, logit, make, read_back
 from tests.chaos.journal import Entry, Journal, Operation, read
-from tests.integration.api.support import free_port, serving
+from tests.integration.api.support import serving
 from tests.support.receiver import Receiver, receiver
 from tests.support.stack import Process, process, wait_for, worker
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.accounts import data_root, engine_account
 from infra.embedded import make_home
 from infra.engines import Postgres, Valkey
+from infra.ports import free_port
 from shared.db import people
 from shared.db.engine import Database
 from shared.db.migrate import upgrade
@@ -135,7 +135,7 @@ def _settings(home: Path, changes: Mapping[str, Any]) -> tuple[Settings, dict[st
     root = data_root(home, account)
     postgres = Postgres(root, logs / "postgres.log", password, account)
     valkey = Valkey(root, logs / "valkey.log", password, account)
-    ports = {name: _free_port() for name in (*ENGINES, "gateway")}
+    ports = {name: free_port() for name in (*ENGINES, "gateway")}
     settings = Settings(
         _env_file=None,
         home=home,
@@ -221,9 +221,3 @@ def _is_ready(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
         return httpx.get(f"{url}/health/ready", timeout=3, trust_env=False).status_code == httpx.codes.OK
     return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

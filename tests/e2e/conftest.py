@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from infra.embedded import Engines
+from infra.ports import free_port
 from shared.db.engine import Database
 from shared.db.people import ensure_principal, ensure_tenant, issue
 from shared.deployments import open_deployment, publish
@@ -166,13 +166,7 @@ def _settings(engines: Engines, template: str, folder: Path) -> Settings:
         data_dir=folder / "data",
         database_url=f"{engines.database_url.rpartition('/')[0]}/{name}",
         redis_url=engines.redis_url,
-        port=_free_port(),
+        port=free_port(),
         idle_look_s=0.3,
         log_format="text",
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

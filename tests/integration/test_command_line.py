@@ -10,13 +10,14 @@ import httpx
 import psutil
 import pytest
 
+from infra.ports import free_port
 from infra.processes import wait_until
 from infra.state import Services
 from shared import registry
 from shared.deployments import STARTER
 from shared.schemas import Modality
 from shared.transforms import sample_files
-from tests.support.machine import Machine, free_port, new, served
+from tests.support.machine import Machine, new, served
 from tests.support.versions import tiny
 
 OVERRIDE = ("--override", "a test's version knows nothing")

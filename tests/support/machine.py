@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any
 import psutil
 
 from infra.embedded import Engines
+from infra.ports import free_port
 from infra.stack import open_engines
 from infra.state import Services, State
 from shared.db.engine import Database
@@ -105,10 +105,3 @@ def served(versions: Mapping[Modality, Path]) -> Iterator[Machine]:
         yield place
     finally:
         place.clean()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

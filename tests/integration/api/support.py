@@ -159,12 +159,6 @@ def submitted(client: httpx.Client, body: bytes = PNG, **fields: Any) -> str:
     return job_id
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with _listening() as probe:
-        return _port(probe)
-
-
 class _Server(uvicorn.Server):
     """Stops at once: uvicorn looks up every 0.1 s and waits as long for callers, who are gone when a test is over."""
 

@@ -13,12 +13,13 @@ import httpx
 import psutil
 import pytest
 
+from infra.ports import free_port
 from services.api.envelope import HEADERS
 from services.api.roles import ROLES
 from shared.db.engine import Database
 from shared.schemas import Modality, Role
 from shared.settings import Settings
-from tests.integration.api.support import PNG, Api, free_port, submit, submitted
+from tests.integration.api.support import PNG, Api, submit, submitted
 from tests.support.stack import process, wait_for
 
 _ADDRESSES = sorted(row for row in ROLES if row[1].startswith(("/v1/", "/health/", "/metrics")))

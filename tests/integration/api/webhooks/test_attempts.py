@@ -7,12 +7,13 @@ from functools import partial
 import httpx
 import pytest
 
+from infra.ports import free_port
 from services.api.webhooks.dispatch import Dispatcher
 from shared.db.engine import Database, async_engine
 from shared.db.tables import Delivery, Webhook
 from shared.schemas import Modality, Role
 from shared.settings import Settings
-from tests.integration.api.support import Api, free_port, serving
+from tests.integration.api.support import Api, serving
 from tests.integration.api.webhooks.support import add, came, deliveries, due_now, end_one, local
 from tests.support.receiver import Receiver, receiver
 from tests.support.stack import process, wait_for
