@@ -16,6 +16,10 @@ from shared import schemas
 from shared.schemas import Card, Interval, Metrics
 
 _LIBRARIES = ("torch", "onnx", "onnxruntime", "openvino", "librosa", "numpy", "scikit-learn", "pillow", "soxr")
+_CREDITS = {  # whose weights a version began with, by a word of `training.initialisation`
+    "ImageNet": "torchvision's, BSD-3-Clause",
+    "AudioSet": "Google's, Apache-2.0",
+}
 _USE = "Research use only, not for diagnosis. It supports a clinician who looks at the study; it replaces nobody."
 
 
@@ -67,13 +71,15 @@ def make_card(plan: Plan, examples: Examples, judgement: Judgement, made: Made) 
 
 
 def make_notice(card: Card, examples: Examples) -> str:
-    """NOTICE.md: whose data a version was trained on, under which licence, and what was changed."""
+    """NOTICE.md: whose data and weights a version was made of, under which licences, and what was changed."""
     lines = [f"# {card.recipe}, version {card.name}", "", card.intended_use, "", "Trained on:", ""]
     for figures in card.metrics.per_source:
         source = known(figures.source)
         lines.append(f"- `{figures.source}` ({figures.n} files): {source.attribution}. Licence: {source.licence}.")
     changes = ", ".join(step.transform for step in card.pipeline)
     lines += ["", f"Changes: files were read into numbers ({changes}); no file is contained in this version."]
+    start = card.training.initialisation
+    lines += [f"\nIt began with {start}: {credit}." for word, credit in _CREDITS.items() if word in start]
     if any(known(name).licence == "GPL-3.0" for name in examples.sources):
         lines += [
             "",

@@ -1,6 +1,7 @@
 """Folders with an `index.csv`: rows, fingerprint, and prepared tensors that are made once.
 
 Columns that are needed: `path` (relative to the folder), `label`, `patient_id`, `source`. All others are kept as text.
+An `events.csv` beside it may say where in a recording something is: `path`, `start_ms`, `end_ms`, `type`.
 """
 
 import csv
@@ -13,7 +14,17 @@ from pathlib import Path
 from shared.errors import BadRequest
 
 INDEX = "index.csv"
+EVENTS = "events.csv"
 _NEEDED = ("path", "label", "patient_id", "source")
+
+
+@dataclass(frozen=True)
+class Event:
+    """What somebody marked within a recording; seconds from its beginning."""
+
+    start: float
+    end: float
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,7 @@ class Row:
     source: str
     sha256: str
     extra: dict[str, str] = field(default_factory=dict, compare=False)
+    events: tuple[Event, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,8 @@ def read(folder: Path) -> Dataset:
     missing = [record["path"] for record in records if not (folder / record["path"]).is_file()]
     if missing:
         raise BadRequest(detail=f"{len(missing)} of {len(records)} files of the index are missing, first {missing[0]}.")
-    rows = [_row(folder, record) for record in records]
+    events = _events(folder)
+    rows = [_row(folder, record, events.get(record["path"], ())) for record in records]
     return Dataset(folder, tuple(_distinct(rows)))
 
 
@@ -72,14 +85,31 @@ def index_of(folder: Path) -> list[dict[str, str]]:
         return list(reader)
 
 
-def _row(folder: Path, record: dict[str, str]) -> Row:
+def _events(folder: Path) -> dict[str, tuple[Event, ...]]:
+    """By path. Raises BadRequest: a column is missing, a time is no number."""
+    if not (folder / EVENTS).is_file():
+        return {}
+    found: dict[str, tuple[Event, ...]] = {}
+    try:
+        with (folder / EVENTS).open(newline="", encoding="utf-8") as stream:
+            for record in csv.DictReader(stream):
+                event = Event(float(record["start_ms"]) / 1000, float(record["end_ms"]) / 1000, record["type"])
+                found[record["path"]] = (*found.get(record["path"], ()), event)
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadRequest(
+            detail=f"{EVENTS} needs path, start_ms, end_ms and type; times are in milliseconds."
+        ) from error
+    return found
+
+
+def _row(folder: Path, record: dict[str, str], events: tuple[Event, ...]) -> Row:
     if not record["patient_id"]:
         raise BadRequest(detail=f"{record['path']} names no patient: without it no honest split is possible.")
     path = folder / record["path"]
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     extra = {name: value for name, value in record.items() if name not in _NEEDED}
-    return Row(path, record["label"], record["patient_id"], record["source"], digest, extra)
+    return Row(path, record["label"], record["patient_id"], record["source"], digest, extra, events)
 
 
 def _distinct(rows: Iterable[Row]) -> list[Row]:

@@ -68,7 +68,7 @@ class Plan:
         recipe, rows = self.recipe, zip(examples.rows, examples.targets.tolist(), strict=True)
         identity = kept.digest(
             [recipe.name, self.mode, asdict(self.options), self.seed, resume.code(type(recipe))],
-            [[row.sha256, row.label, row.patient, row.source, target] for row, target in rows],
+            [[row.sha256, row.label, row.patient, row.source, target, repr(row.events)] for row, target in rows],
             prepared.key(recipe.pipeline),
         )
         return self.keep / f"{re.sub('[^a-z0-9]+', '-', stage.lower())}-{identity}"

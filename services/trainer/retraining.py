@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Row
 
 from services.trainer import datasets
-from services.trainer.datasets import INDEX, Dataset
+from services.trainer.datasets import EVENTS, INDEX, Dataset
 from services.trainer.judged import Labelled, Query, labelled
 from services.trainer.recipe import find
 from shared.db.engine import Database
@@ -71,7 +71,7 @@ class Collector:
         if not parts.trained:
             raise Conflict("no_labels")
         folder = self._settings.datasets / run.dataset
-        _write(folder, [*_records(base), *(one.record for one in parts.trained)])
+        _write(folder, [*_records(base), *(one.record for one in parts.trained)], _marks(base))
         made = datasets.read(folder)
         counts = {
             "trained": len(parts.trained),
@@ -132,11 +132,24 @@ def _records(base: Dataset | None) -> Iterable[dict[str, str]]:
         yield {**row.extra, **own}
 
 
-def _write(folder: Path, records: list[dict[str, str]]) -> None:
-    """Write the index; one that a killed trainer left behind is replaced."""
+def _marks(base: Dataset | None) -> list[dict[str, str]]:
+    return [
+        {"path": str(row.path.resolve()), "start_ms": str(round(event.start * 1000, 3)),
+         "end_ms": str(round(event.end * 1000, 3)), "type": event.kind}
+        for row in (base.rows if base else ()) for event in row.events
+    ]  # fmt: skip
+
+
+def _write(folder: Path, records: list[dict[str, str]], marks: list[dict[str, str]]) -> None:
+    """Write the index and the events; what a killed trainer left behind is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
+    _table(folder / EVENTS, marks)
+    _table(folder / INDEX, records)
+
+
+def _table(file: Path, records: list[dict[str, str]]) -> None:
     columns = list(dict.fromkeys(name for record in records for name in record))
-    with (folder / INDEX).open("w", newline="", encoding="utf-8") as stream:
+    with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()
         writer.writerows(records)

@@ -25,6 +25,10 @@ _SHA256 = "469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194"
 _WIDE = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512)
 _HALVED = frozenset({2, 4, 6})  # layers of stride 2, beside the first convolution
 _WINDOW = 6  # steps of 160 ms: the 0.96 s that the network was trained on
+VECTOR = FEATURES + 2 * 2 * CHANNELS
+"""Numbers of a whole recording: the ridges, then mean and loudest second of each channel at each speed."""
+MOMENTS, MOMENT_S = 47, 0.32
+"""A moment is heard as two steps at the sound's own speed and as one at double speed: 2 x 512 channels."""
 
 
 class Same(nn.Conv2d):
@@ -37,21 +41,22 @@ class Same(nn.Conv2d):
 
 
 class Heard(nn.Module):
-    """From `ridges_and_mels` to one vector: the ridges, then mean and loudest second of each channel at each speed."""
+    """From `ridges_and_mels` to what is told of the whole recording, then of each of its moments."""
 
     def __init__(self, layers: nn.Sequential) -> None:
         super().__init__()
         self.layers = layers
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(n, SIZE) to (n, 395 + 2 x 2 x 512)."""
-        found, ends = [inputs[:, :FEATURES]], [FEATURES]
+        """(n, SIZE) to (n, VECTOR + 47 x 1024)."""
+        found, moments, ends = [inputs[:, :FEATURES]], [], [FEATURES]
         for frames in FRAMES:
             ends.append(ends[-1] + frames * BANDS)
         for (start, end), frames in zip(pairwise(ends), FRAMES, strict=True):
             steps = self.layers(inputs[:, start:end].reshape(-1, 1, frames, BANDS)).mean(3)
             found += [steps.mean(2), functional.avg_pool1d(steps, _WINDOW, _WINDOW // 2).amax(2)]
-        return torch.cat(found, dim=1)
+            moments.append(functional.avg_pool1d(steps, steps.shape[2] // MOMENTS))
+        return torch.cat([*found, torch.cat(moments, dim=1).transpose(1, 2).flatten(1)], dim=1)
 
 
 class _Weights(NamedTuple):

@@ -8,10 +8,10 @@ from sqlalchemy import select, text
 
 from shared.db.engine import Database
 from shared.db.tables import Deployment, DeploymentEvent, Result, Version
-from shared.deployments import Why, find, promote, publish, rollback
+from shared.deployments import STARTER, Why, find, install_starters, promote, publish, rollback
 from shared.errors import Conflict
 from shared.recalls import recall
-from shared.registry import store
+from shared.registry import store, verify
 from shared.schemas import Modality
 from shared.settings import Settings
 from tests.integration.test_worker import all_end, cough
@@ -65,6 +65,21 @@ def test_refusals_name_their_reason(database: Database, candidate: Version) -> N
     with database.begin() as session, pytest.raises(Conflict) as refused:
         promote(session, session.get_one(Version, candidate.id), 1, Why("test", "recalled"))
     assert refused.value.code == "version_recalled"
+
+
+def test_newer_starters_stand_beside_what_an_installation_has(
+    settings: Settings, database: Database, deployed: dict[Modality, str], tmp_path: Path
+) -> None:
+    artefact = store(tiny(tmp_path / "earlier", Modality.COUGH, "starter-1"), settings.versions_dir)
+    with database.begin() as session:
+        publish(session, artefact, "starter")
+    for _ in range(2):
+        install_starters(settings, database)
+    with database.begin() as session:
+        active = session.get_one(Version, find(session, "cough").active_id)
+        names = session.scalars(select(Version.name).where(Version.modality == "cough")).all()
+    assert active.sha256 == deployed[Modality.COUGH]
+    assert sorted(names) == sorted([active.name, "starter-1", verify(STARTER / "cough").card.name])
 
 
 def test_a_running_worker_follows(

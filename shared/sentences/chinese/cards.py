@@ -56,6 +56,7 @@ SENTENCES = {
     "card.input.xray": "一张正位胸部 X 光片（PA 或 AP），每边至少 128 像素。",
     "card.start.random": "随机",
     "card.start.imagenet": "torchvision 的 ImageNet 权重（{file}）",
+    "card.start.audioset": "YAMNet 的 AudioSet 权重（{file}）",
     # Shortcut controls: what a trivial reading looks at.
     "card.control.source": "来源",
     "card.control.file_size": "文件大小",

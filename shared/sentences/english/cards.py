@@ -71,6 +71,7 @@ SENTENCES = {
     "card.input.xray": "One frontal chest X-ray (PA or AP), either side at least 128 pixels.",
     "card.start.random": "random",
     "card.start.imagenet": "ImageNet weights of torchvision ({file})",
+    "card.start.audioset": "YAMNet's AudioSet weights ({file})",
     # Shortcut controls: what a trivial reading looks at.
     "card.control.source": "source",
     "card.control.file_size": "file size",

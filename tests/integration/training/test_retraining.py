@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from services.api.retrainer import Retrainer
-from services.trainer import process
+from services.trainer import datasets, process
 from services.trainer.retraining import is_held_out
 from shared.db.engine import Database, async_engine
 from shared.db.statements import shadow
@@ -53,6 +53,7 @@ def trainer(settings: Settings) -> Iterator[process.Trainer]:
         (folder / row[0]).write_bytes(f"base {row[0]}".encode())
     with (folder / "index.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("path", "label", "patient_id", "source"), *rows])
+    (folder / "events.csv").write_text("path,start_ms,end_ms,type\na.wav,120.5,400,Cough\n")
     running = process.Trainer(settings, learn)
     running.start()
     yield running
@@ -140,7 +141,9 @@ def _is_data(settings: Settings, database: Database, shown: dict[str, Any]) -> N
     counts = shown["counts"]
     assert (counts["base"], counts["trained"] + counts["held_out"]) == (2, 10)
     assert 0 < counts["held_out"] < 10
-    with (settings.datasets / shown["run"]["dataset"] / "index.csv").open(newline="") as stream:
+    made = datasets.read(settings.datasets / shown["run"]["dataset"])
+    assert [row.events for row in made.rows if row.events] == [(datasets.Event(0.1205, 0.4, "Cough"),)]
+    with (made.folder / "index.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == counts["files"] == 2 + counts["trained"]
     with database.begin() as session:

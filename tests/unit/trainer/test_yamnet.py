@@ -11,7 +11,6 @@ from sklearn.ensemble import GradientBoostingClassifier
 from services.trainer import weights, yamnet
 from services.trainer.forest import SoftTrees
 from shared.errors import BadRequest
-from shared.transforms.ridges import FEATURES
 from shared.transforms.yamnet import SIZE
 
 pytestmark = pytest.mark.trainer
@@ -39,7 +38,7 @@ def test_the_base_hears_every_speed() -> None:
     heard = yamnet.Heard(layers).eval()
     with torch.no_grad():
         found = heard(torch.randn(2, SIZE))
-    assert found.shape == (2, FEATURES + 2 * 2 * yamnet.CHANNELS)
+    assert found.shape == (2, yamnet.VECTOR + yamnet.MOMENTS * 2 * yamnet.CHANNELS)
     assert len([layer for layer in layers if isinstance(layer, torch.nn.Conv2d)]) == 1 + 2 * yamnet.LAYERS
 
 
