@@ -1,6 +1,7 @@
 """Features of a frozen base, computed once per input and base and kept on disk: an epoch then costs the head only."""
 
 import hashlib
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def features(base: nn.Module, inputs: Tensor) -> Tensor:
     Computed in bf16 where the processor has it (VGG16 takes a sixth of the time): what learns from them is a head, and
     what is measured and served is always the whole graph in float32.
     """
-    folder = Settings().home / "cache" / "features" / fingerprint(base, f" half={_HALF}")
+    folder = Settings().home / "cache" / "features" / fingerprint(base, f" half={_HALF} {_code(base)}")
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{_digest(picture)}.npy" for picture in inputs]
     absent = [place for place, file in enumerate(files) if not file.is_file()]
@@ -47,6 +48,11 @@ def fingerprint(network: nn.Module, note: str = "") -> str:
     for value in network.state_dict().values():
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()[:24]
+
+
+def _code(network: nn.Module) -> str:
+    """What its parts do: two that hold the same numbers may compute something else."""
+    return "".join(sorted({inspect.getsource(type(part)) for part in network.modules()}))
 
 
 def _digest(picture: Tensor) -> str:

@@ -26,12 +26,12 @@ Places = NDArray[np.int64]
 class Split(Shape):
     """One random split. `majority` is what the more frequent answer alone reaches on the held-out part.
 
-    `loss` is the held-out part's log loss in nats; None where an earlier edition of the pages did not tell it.
+    `loss` is the held-out part's log loss in nats.
     """
 
     training_accuracy: float
     accuracy: float
-    loss: float | None = None
+    loss: float
     majority: float
     found: int
     missed: int

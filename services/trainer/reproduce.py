@@ -42,7 +42,6 @@ Way = Literal["document", "apart"]
 class Record(Shape):
     """One measurement; `key` tells whether recipe, data and settings are still the same.
 
-    `transcribed` is empty, or says that the figures were read off an earlier edition of the pages, rounded as there.
     `controls` tells which shortcut controls were measured: they hang on no model, so one that is added later is
     measured for all records without training anything again.
     """
@@ -51,7 +50,6 @@ class Record(Shape):
     way: Way
     variant: str = ""
     key: Sha256
-    transcribed: str = ""
     controls: str = ""
     replay: Replay | None = None
     apart: Apart | None = None

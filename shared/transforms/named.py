@@ -1,8 +1,11 @@
 """What the numbers of a tabular input are about: groups of features that a reader can make sense of."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+
+import numpy as np
 
 from shared.schemas import Step
 from shared.transforms import features, ridges, statistics, yamnet
@@ -19,8 +22,11 @@ class Group:
     places: tuple[int, ...] = field(repr=False)
 
 
-def groups(steps: Sequence[Step], count: int) -> list[Group]:
-    """Every one of `count` features in exactly one group, by the step that computes them."""
+def groups(steps: Sequence[Step], count: int, seconds: float | None = None) -> list[Group]:
+    """Every one of `count` features in exactly one group, by the step that computes them.
+
+    `seconds`: how long the recording is, where known; what fills a tensor by repetition then counts as what it repeats.
+    """
     last = steps[-1]
     if last.transform == "cough_features":
         return [_cough(name, place) for place, name in enumerate(features.NAMES)]
@@ -29,7 +35,7 @@ def groups(steps: Sequence[Step], count: int) -> list[Group]:
     if last.transform == "ridge_statistics":
         return _ridges()
     if last.transform == "ridges_and_mels":
-        return [*_ridges(), *_heard()]
+        return [*_ridges(), *_heard(min(seconds or math.inf, yamnet.SECONDS))]
     size = -(-count // _MOST)
     return [_numbered(first, min(first + size, count)) for first in range(0, count, size)]
 
@@ -40,10 +46,18 @@ def _cough(name: str, place: int) -> Group:
     return Group(name, {}, (place,))
 
 
-def _heard() -> list[Group]:
-    """One group a speed: what a network for sounds hears cannot be taken apart by number."""
-    ends = [ridges.FEATURES, *(ridges.FEATURES + yamnet.BANDS * sum(yamnet.FRAMES[:n]) for n in (1, 2))]
-    return [Group("heard", {"speed": n}, tuple(range(*span))) for n, span in enumerate(pairwise(ends), 1)]
+def _heard(seconds: float) -> list[Group]:
+    """A group for each second, at both speeds: what a network for sounds hears is about a time, not about a number."""
+    places: dict[int, list[int]] = {}
+    start = ridges.FEATURES
+    for frames in yamnet.FRAMES:
+        times = (np.arange(frames) + 0.5) * (yamnet.SECONDS / frames) % seconds
+        for frame, second in enumerate(times.astype(int).tolist()):
+            first = start + frame * yamnet.BANDS
+            places.setdefault(second, []).extend(range(first, first + yamnet.BANDS))
+        start += frames * yamnet.BANDS
+    ends = {second: second + 1 if second + 1 <= seconds else round(seconds, 1) for second in places}
+    return [Group("heard", {"start": s, "end": ends[s]}, tuple(places[s])) for s in sorted(places)]
 
 
 def _numbered(first: int, end: int) -> Group:

@@ -51,8 +51,7 @@ def _section(document: Document, records: Sequence[Record]) -> list[str]:
     rows += [_replay_row(document, variant, replay) for variant, replay in told.items()]
     rows += [_apart_row(found)] if found else []
     columns = ("way", "figure", "found / positives held out", "n", "epochs", "seconds")
-    notes = sorted({record.transcribed for record in mine if record.transcribed})
-    return [meaning(document, told.get(""), found), "", *table(columns, rows), *(["", *notes] if notes else [])]
+    return [meaning(document, told.get(""), found), "", *table(columns, rows)]
 
 
 def _replay_row(document: Document, variant: str, replay: Replay) -> tuple[object, ...]:
@@ -61,12 +60,11 @@ def _replay_row(document: Document, variant: str, replay: Replay) -> tuple[objec
     learnt = sum(split.training_accuracy for split in splits) / total
     majority = sum(split.majority for split in splits) / total
     found, missed = (sum(getattr(split, name) for split in splits) for name in ("found", "missed"))
-    losses = [split.loss for split in splits if split.loss is not None]
+    loss = sum(split.loss for split in splits) / total
     spread = f", {_range([split.accuracy for split in splits])} over {total} splits" if total > 1 else ""
-    loss = f"; log loss {sum(losses) / total:.2f}" if len(losses) == total else ""
     return (
         f"the document's way, {variant}" if variant else "the document's way, here",
-        f"accuracy {held:.1%}{spread}{loss}; training {learnt:.1%}; majority {majority:.1%}",
+        f"accuracy {held:.1%}{spread}; log loss {loss:.2f}; training {learnt:.1%}; majority {majority:.1%}",
         f"{found} / {found + missed}",
         f"{replay.n} rows, {replay.positives} positive" + (" (with copies)" if document.copies > 1 else ""),
         replay.epochs if document.epochs else NONE,

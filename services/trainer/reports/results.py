@@ -32,7 +32,7 @@ def results(records: Sequence[Record]) -> str:
     for modality, rows in _by_modality(records).items():
         lines += [f"## {_TITLES[modality]}", "", *_overview(rows), ""]
         lines += [f"![AUROC with intervals](pictures/results-{modality}.svg)", "", *_per_source(rows), ""]
-        lines += [*_elsewhere(rows), "", *_older(records, modality), *_shortcuts(rows), ""]
+        lines += [*_elsewhere(rows), "", *_shortcuts(rows), ""]
     return "\n".join(lines)
 
 
@@ -112,13 +112,6 @@ def _elsewhere(rows: list[tuple[str, Apart]]) -> list[str]:
         "; one that holds a single class stands against held-out patients of the other:" if any(heads.values()) else ":"
     )
     return [head, "", *table(("recipe", *heads), made)]
-
-
-def _older(records: Sequence[Record], modality: str) -> list[str]:
-    """Whose figures were read off an earlier edition of this page."""
-    mine = [record for record in records if record.apart and record.transcribed]
-    names = [f"`{record.recipe}`" for record in mine if record.recipe.startswith(f"{modality}/")]
-    return [f"From an earlier edition of this page, rounded as there: {', '.join(names)}.", ""] if names else []
 
 
 def _shortcuts(rows: list[tuple[str, Apart]]) -> list[str]:

@@ -19,7 +19,9 @@ from shared.transforms import lungs, named
 from shared.transforms.heat import overlay
 from shared.transforms.rendition import SPECTROGRAM_SIZE
 
-MOST_DRAWS = 2048  # inputs for Shapley values: a tabular graph computes thousands a second
+MOST_DRAWS, FEWEST_DRAWS = 2048, 512
+"""Inputs for Shapley values: a tabular graph computes thousands a second, a network behind features a hundred."""
+_TABULAR = 4096  # numbers, at most
 _TABULAR_GROUP = 64
 _SEED = 7
 _LONGEST_SIDE = 768
@@ -72,12 +74,15 @@ def _picture(loaded: Loaded, ready: Ready, score: Score) -> Generator[int, None,
 
 
 def _features(loaded: Loaded, ready: Ready, score: Score) -> Generator[int, None, Reasoned]:
-    groups = named.groups(loaded.card.pipeline, len(ready.tensor))
+    seconds = ready.facts.get("seconds")
+    groups = named.groups(loaded.card.pipeline, len(ready.tensor), None if seconds is None else float(seconds))
     means = training_means(loaded.artefact.model, len(ready.tensor))
     background = golden_inputs(loaded.artefact).mean(axis=0) if means is None else means
     asked = puzzle.of_features(ready.tensor, background, [group.places for group in groups])
-    plan = methods.shapley(asked.count, MOST_DRAWS, _SEED)
-    moved, checked, passes = yield from _asked(plan, asked, score, max(loaded.pace.group, _TABULAR_GROUP))
+    tabular = len(ready.tensor) <= _TABULAR
+    plan = methods.shapley(asked.count, MOST_DRAWS if tabular else FEWEST_DRAWS, _SEED)
+    group = max(loaded.pace.group, _TABULAR_GROUP) if tabular else loaded.pace.group
+    moved, checked, passes = yield from _asked(plan, asked, score, group)
     answer = Reasoning(
         method="shapley",
         background="generated_mean" if means is None else "training_mean",

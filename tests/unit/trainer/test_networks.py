@@ -160,6 +160,31 @@ def test_features_are_computed_once() -> None:
     assert sum(calls) == 11 + 11 + 11
 
 
+def _read() -> nn.Module:
+    class Read(nn.Conv2d):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs)
+
+    torch.manual_seed(1)
+    return Read(1, 2, 3)
+
+
+def _read_twice() -> nn.Module:
+    class Read(nn.Conv2d):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs) * 2
+
+    torch.manual_seed(1)
+    return Read(1, 2, 3)
+
+
+def test_what_a_base_computes_is_part_of_what_is_kept() -> None:
+    inputs = torch.rand(3, 1, 8, 8)
+    once, twice = bottleneck.features(_read(), inputs), bottleneck.features(_read_twice(), inputs)
+    assert torch.allclose(twice.float(), 2 * once.float(), atol=1e-2)
+    assert not torch.allclose(twice, once)
+
+
 def test_a_head_learns_on_features_and_answers_on_pictures(
     tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
