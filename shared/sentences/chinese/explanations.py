@@ -53,7 +53,7 @@ SENTENCES = {
     "feature.line_flatness": "噪声与乐音之比",
     "feature.whole_level": "随时间变化的响度",
     "feature.line_lengths": "谱线持续的时间",
-    "feature.heard": "声音网络在 {start} 至 {end} 秒听到的声音",
+    "feature.heard": "声音，{start}–{end} 秒",
     "feature.numbered": "第 {first} 至 {last} 个特征",
     "page.why": "什么影响了分数",
     "page.why.ask": "显示什么影响了分数",

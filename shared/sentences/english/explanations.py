@@ -57,7 +57,7 @@ SENTENCES = {
     "feature.line_flatness": "Noise against tone",
     "feature.whole_level": "Loudness over time",
     "feature.line_lengths": "How long lines last",
-    "feature.heard": "what a network for sounds hears from {start} to {end} s",
+    "feature.heard": "Sound, {start}–{end} s",
     "feature.numbered": "Features {first} to {last}",
     # The page.
     "page.why": "What moved the score",
