@@ -1,6 +1,7 @@
 """Small layers that several recipes share."""
 
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,6 +20,15 @@ class Standardise(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, features) to (n, features)."""
         return (inputs - self.mean) / self.scale
+
+
+def linear(regression: LogisticRegression) -> nn.Linear:
+    """A fitted regression as a layer: (n, features) to log-odds (n, 1)."""
+    layer = nn.Linear(regression.coef_.shape[1], 1)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(regression.coef_))
+        layer.bias.copy_(torch.from_numpy(regression.intercept_))
+    return layer
 
 
 class Exposure(nn.Module):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from services.trainer.layers import Standardise
+from services.trainer.layers import Standardise, linear
 from services.trainer.prepared import Examples
 
 _PENALTY = 0.001
@@ -20,13 +20,13 @@ UNKNOWN = -1
 class Moments(nn.Module):
     """The mean of a recording's six highest answers, each linear on one moment's standardised channels."""
 
-    def __init__(self, standard: Standardise, linear: nn.Linear) -> None:
+    def __init__(self, standard: Standardise, question: nn.Linear) -> None:
         super().__init__()
-        self.standard, self.linear = standard, linear
+        self.standard, self.question = standard, question
 
     def forward(self, found: Tensor) -> Tensor:
         """(n, moments, channels) to log-odds (n,)."""
-        answers = self.linear(self.standard(found)).squeeze(2)
+        answers = self.question(self.standard(found)).squeeze(2)
         score: Tensor = answers.topk(_TOP, dim=1).values.mean(1)
         return score
 
@@ -56,8 +56,4 @@ def fit(found: Tensor, marks: NDArray[np.int64]) -> Moments | None:
     standard = Standardise(table)
     regression = LogisticRegression(C=_PENALTY, max_iter=1000, class_weight="balanced")
     regression.fit(standard(table).numpy(), targets)
-    linear = nn.Linear(table.shape[1], 1)
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(regression.coef_))
-        linear.bias.copy_(torch.from_numpy(regression.intercept_))
-    return Moments(standard, linear)
+    return Moments(standard, linear(regression))

@@ -71,7 +71,7 @@ class Collector:
         if not parts.trained:
             raise Conflict("no_labels")
         folder = self._settings.datasets / run.dataset
-        _write(folder, [*_records(base), *(one.record for one in parts.trained)], _marks(base))
+        _write(folder, [*_records(base), *(one.record for one in parts.trained)], _events(base))
         made = datasets.read(folder)
         counts = {
             "trained": len(parts.trained),
@@ -132,7 +132,7 @@ def _records(base: Dataset | None) -> Iterable[dict[str, str]]:
         yield {**row.extra, **own}
 
 
-def _marks(base: Dataset | None) -> list[dict[str, str]]:
+def _events(base: Dataset | None) -> list[dict[str, str]]:
     return [
         {"path": str(row.path.resolve()), "start_ms": str(round(event.start * 1000, 3)),
          "end_ms": str(round(event.end * 1000, 3)), "type": event.kind}
@@ -140,10 +140,10 @@ def _marks(base: Dataset | None) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
-def _write(folder: Path, records: list[dict[str, str]], marks: list[dict[str, str]]) -> None:
+def _write(folder: Path, records: list[dict[str, str]], events: list[dict[str, str]]) -> None:
     """Write the index and the events; what a killed trainer left behind is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    _table(folder / EVENTS, marks)
+    _table(folder / EVENTS, events)
     _table(folder / INDEX, records)
 
 

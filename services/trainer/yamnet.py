@@ -15,7 +15,7 @@ from services.trainer.weights import RANDOM, random_allowed
 from shared.errors import BadRequest
 from shared.settings import Settings
 from shared.transforms.ridges import FEATURES
-from shared.transforms.yamnet import BANDS, FRAMES
+from shared.transforms.yamnet import BANDS, FRAME_S, FRAMES
 
 FILE = "yamnet.tflite"
 LAYERS = 11
@@ -27,7 +27,8 @@ _HALVED = frozenset({2, 4, 6})  # layers of stride 2, beside the first convoluti
 _WINDOW = 6  # steps of 160 ms: the 0.96 s that the network was trained on
 VECTOR = FEATURES + 2 * 2 * CHANNELS
 """Numbers of a whole recording: the ridges, then mean and loudest second of each channel at each speed."""
-MOMENTS, MOMENT_S = 47, 0.32
+MOMENTS = 47
+MOMENT_S = FRAME_S * FRAMES[0] / MOMENTS
 """A moment is heard as two steps at the sound's own speed and as one at double speed: 2 x 512 channels."""
 
 

@@ -1,6 +1,5 @@
 """What the numbers of a tabular input are about: groups of features that a reader can make sense of."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -35,7 +34,7 @@ def groups(steps: Sequence[Step], count: int, seconds: float | None = None) -> l
     if last.transform == "ridge_statistics":
         return _ridges()
     if last.transform == "ridges_and_mels":
-        return [*_ridges(), *_heard(min(seconds or math.inf, yamnet.SECONDS))]
+        return [*_ridges(), *_heard(min(seconds or yamnet.SECONDS, yamnet.SECONDS))]
     size = -(-count // _MOST)
     return [_numbered(first, min(first + size, count)) for first in range(0, count, size)]
 
@@ -50,8 +49,8 @@ def _heard(seconds: float) -> list[Group]:
     """A group for each second, at both speeds: what a network for sounds hears is about a time, not about a number."""
     places: dict[int, list[int]] = {}
     start = ridges.FEATURES
-    for frames in yamnet.FRAMES:
-        times = (np.arange(frames) + 0.5) * (yamnet.SECONDS / frames) % seconds
+    for speed, frames in enumerate(yamnet.FRAMES, 1):
+        times = (np.arange(frames) + 0.5) * yamnet.FRAME_S * speed % seconds
         for frame, second in enumerate(times.astype(int).tolist()):
             first = start + frame * yamnet.BANDS
             places.setdefault(second, []).extend(range(first, first + yamnet.BANDS))

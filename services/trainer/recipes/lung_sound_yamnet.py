@@ -14,7 +14,7 @@ from services.trainer import export, moments, yamnet
 from services.trainer.bottleneck import features
 from services.trainer.estimators import measured, row_weights, settings
 from services.trainer.forest import SoftTrees
-from services.trainer.layers import Squeeze, Standardise
+from services.trainer.layers import Squeeze, Standardise, linear
 from services.trainer.novelty import Mahalanobis, NoveltyModel
 from services.trainer.prepared import Examples
 from services.trainer.recipe import Mode, Options, Task, register
@@ -36,8 +36,8 @@ class LungSoundYamnet(LungSoundCnn3):
 
     YAMNet hears the sound at its own and at double speed and does not learn. Its eleventh layer tells more than its
     last (0.87 and 0.85 on unseen children, linear), which knows AudioSet's classes; four times the speed added little.
-    The moments learn from the marked events (0.91 alone, 0.92 with the others, which reach 0.91); a data set without
-    marks does without them. `faithful` follows no document: it is the same without other stethoscopes.
+    The moments learn from marked events (ADR 25); a data set without marks does without them. `faithful` follows no
+    document: it is the same without other stethoscopes.
     """
 
     name = "lung_sound/yamnet"
@@ -55,7 +55,7 @@ class LungSoundYamnet(LungSoundCnn3):
         return settings(balance="class")
 
     def fit(self, examples: Examples, task: Task) -> export.Graph:
-        """Features once, then two convex fits and one boosting."""
+        """Features once, then two convex fits and one boosting; without marks one convex fit."""
         heard = examples if task.mode == "faithful" else _both(examples, heard_elsewhere(examples.rows, self.pipeline))
         layers, start = yamnet.load()
         type(self).start = start
@@ -161,18 +161,14 @@ def _head(found: Tensor, heard: Examples, lessons: NDArray[np.int64], task: Task
         random_state=task.seed,
     )  # fmt: skip
     boosting.fit(rows.numpy(), heard.targets, sample_weight=weights)
-    linear = _linear(_Rest(FEATURES), rows, heard.targets, weights)
-    return _Mean(standard, [linear, SoftTrees(boosting)], moments.fit(_moments(found), lessons))
+    channels = _linear(_Rest(FEATURES), rows, heard.targets, weights)
+    return _Mean(standard, [channels, SoftTrees(boosting)], moments.fit(_moments(found), lessons))
 
 
 def _linear(cut: nn.Module, rows: Tensor, targets: NDArray[np.int64], weights: NDArray[np.float64] | None) -> nn.Module:
     table = cut(rows)
     regression = LogisticRegression(C=_PENALTY, max_iter=1000).fit(table.numpy(), targets, sample_weight=weights)
-    layer = nn.Linear(table.shape[1], 1)
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(regression.coef_))
-        layer.bias.copy_(torch.from_numpy(regression.intercept_))
-    return nn.Sequential(cut, layer, Squeeze())
+    return nn.Sequential(cut, linear(regression), Squeeze())
 
 
 def _both(first: Examples, inputs: NDArray[np.float32]) -> Examples:

@@ -212,6 +212,9 @@ def test_a_second_of_a_recording_is_what_repeats_it_as_well() -> None:
     assert [(group.values["start"], group.values["end"]) for group in heard] == [
         (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 5.5)
     ]  # fmt: skip
+    whole = [group.values for group in named.groups(steps, yamnet.SIZE, 15.4) if group.code == "heard"]
+    assert whole[0] == {"start": 0, "end": 1}
+    assert whole[-1] == {"start": 14, "end": 15}, "what is cut off is not heard"
     frames = (np.array(heard[0].places[:: yamnet.BANDS]) - ridges.FEATURES) // yamnet.BANDS
     seconds = np.where(frames < yamnet.FRAMES[0], frames * 0.01, (frames - yamnet.FRAMES[0]) * 0.02)
     assert set((seconds // 5.5).astype(int)) == {0, 1, 2}
